@@ -9,7 +9,7 @@
  * Joining is over when all nodes are Ready; that all hold all other nodes' routes takes until `idle` begins.
  *
  * What it says of a part: seconds until it converged (or how far it came), processor time of control plane and Redis,
- * their resident memory, the event loop's delay, Redis' commands, writes to the store, bytes of assignments sent.
+ * their resident memory, the event loop's delay and its rounds of much work, Redis' commands, writes to the store, bytes of assignments and inventories.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -17,11 +17,12 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
+import { storeKeys } from '../reconciler/adapters/redis/keys.ts';
 import { commandLine } from '../test/support/command-line.ts';
 import type { FleetOrder } from './scale/fleet.ts';
 import { CLUSTER, deployment, machines, service } from './scale/manifests.ts';
 import { fleetStats, measure, pause, type Measured, type Subjects } from './scale/measure.ts';
-import { fleetSocket, nameOf } from './scale/names.ts';
+import { CLUSTER_NAME, fleetSocket, nameOf } from './scale/names.ts';
 import { Observer } from './scale/observer.ts';
 import { Child } from './scale/processes.ts';
 
@@ -45,7 +46,10 @@ const options = commandLine('bench:scale', {
   limit: { takes: 'number', default: 180, least: 1, says: 'seconds for each part' },
   idle: { takes: 'number', default: 30, least: 1, says: 'seconds that idle lasts' },
   json: { takes: 'nothing', says: 'the lines of JSON alone' },
-  profile: { takes: 'path', says: 'a folder for a CPU profile of the control plane' },
+  profile: {
+    takes: 'path',
+    says: 'a folder for a CPU profile of the control plane, and when its event loop was held up',
+  },
 });
 const { nodes } = options;
 const limitMs = options.limit * 1000;
@@ -83,7 +87,12 @@ class Bench {
       ),
     );
     const profiling = options.profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-dir', options.profile];
-    const controlPlane = await Child.start('control-plane.ts', [home, repo, dir], profiling);
+    const longRounds = options.profile === undefined ? [] : [join(options.profile, 'long-rounds.json')];
+    const controlPlane = await Child.start(
+      'control-plane.ts',
+      [home, repo, dir, ...longRounds],
+      ['--expose-gc', ...profiling],
+    );
     const connection = { path: join(home, 'redis.sock') };
     const observer = await Observer.open(connection, await readFile(join(home, 'seal.key')));
     return new Bench(dir, { controlPlane, fleets, redis: new Redis(connection), observer });
@@ -214,8 +223,12 @@ class Bench {
       async () => {
         await this.#subjects.redis.flushall();
         await this.#observer.close();
+        const end = performance.now() + limitMs;
         // Rebuilt by the control plane, not by who watches.
-        while (this.#subjects.controlPlane.running && !(await this.#isRebuilt())) await pause(200);
+        while (this.#subjects.controlPlane.running && !(await this.#isRebuilt())) {
+          if (performance.now() > end) throw new Error(`the store was not rebuilt within ${options.limit} s`);
+          await pause(50);
+        }
         this.#subjects.observer = await this.#observe();
       },
       () => this.#observer.readyNodes >= alive && this.#observer.readyPods >= before,
@@ -233,8 +246,7 @@ class Bench {
   }
 
   async #isRebuilt(): Promise<boolean> {
-    const [meta] = await this.#subjects.redis.keys('*scale*:meta');
-    return meta !== undefined && (await this.#subjects.redis.hget(meta, 'ready')) === '1';
+    return (await this.#subjects.redis.hget(storeKeys(CLUSTER_NAME).meta, 'ready')) === '1';
   }
 
   async #needWeb(): Promise<void> {
@@ -303,12 +315,13 @@ function words(m: Measured): string {
     .slice(0, 5)
     .map(([kind, writes]) => `${kind} ${writes}`);
   return `${m.part}: ${m.converged ? 'done' : 'NOT DONE'} after ${m.seconds} s: ${m.reached}
-  control plane ${m.cpu} CPU s (${(m.cpu / m.seconds).toFixed(2)} cores), ${m.rssMb} MB; event loop p99 ${m.loopP99Ms} ms, max ${m.loopMaxMs} ms
+  control plane ${m.cpu} CPU s (${(m.cpu / m.seconds).toFixed(2)} cores), ${m.rssMb} MB, of which it holds ${m.heldMb}; event loop p99 ${m.loopP99Ms} ms, max ${m.loopMaxMs} ms; ${m.longRounds} rounds of more than 50 ms of work, the longest ${m.longestRoundMs} ms
   Redis ${m.redisCpu} CPU s, ${m.redisCommandsPerSecond} commands/s, ${m.redisUsedMb} MB used, ${m.redisRssMb} MB resident
-  ${m.writes} writes (${kinds.join(', ')}); ${m.pushes} assignments of ${m.toAgentsMb} MB to agents
+  ${m.writes} writes (${kinds.join(', ')}); ${m.pushes} assignments of ${m.toAgentsMb} MB to agents, inventories of ${m.fromAgentsMb} MB from them
 `;
 }
 
+if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
 const dir = await mkdtemp(join(tmpdir(), 'scale-'));
 const load = loadavg()[0];
 if (!options.json)

@@ -4,24 +4,28 @@
  */
 import { Command, CommanderError } from 'commander';
 import { registerCluster } from './register-cluster.ts';
+import { registerImport } from './register-import.ts';
 import { registerRepository } from './register-repository.ts';
+import { registerSecrets } from './register-secrets.ts';
 import { describeFailure, exitCodeOf } from './failure.ts';
+import { packageVersion } from './program-path.ts';
 import { printNow, progress, surviveReaders, tell } from './print/terminal.ts';
 
-const VERSION = '0.1.0';
-
 function program(): Command {
+  const version = packageVersion();
   const plumb = new Command('plumb')
     .description('A container orchestrator whose API is a Git repository')
     .configureOutput({ writeOut: printNow, writeErr: tell })
-    .version(VERSION, '-V, --version')
+    .version(version, '-V, --version')
     .option('--home <dir>', "the control plane's home folder (default: PLUMB_HOME, or ~/.plumbline)")
     .showHelpAfterError('(add --help for what this command takes)')
     .addHelpText(
       'after',
       '\nFirst steps:\n  plumb init my-cluster            # manifests to start from\n  plumb init --bare my-cluster.git # a repository to push them to\n  plumb up --repo my-cluster.git   # the control plane\n  plumb status --wait',
     );
-  registerRepository(plumb, VERSION);
+  registerRepository(plumb, version);
+  registerImport(plumb);
+  registerSecrets(plumb);
   registerCluster(plumb);
   return plumb;
 }

@@ -10,10 +10,10 @@ command -v node >/dev/null || refuse 'Node.js 20.19 or newer is needed: install 
 [ "$(node -p 'const [major, minor] = process.versions.node.split(".").map(Number); major > 20 || (major === 20 && minor >= 19)')" = true ] || refuse "Node.js 20.19 or newer is needed, found $(node --version)"
 
 declare -A groups=(
-  [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
+  [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack arping:iputils-arping haproxy:haproxy bird:bird2 git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
   [vm]='qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs'
   [browser]='chromium:chromium'
-  [tests]='prometheus:prometheus'
+  [tests]='prometheus:prometheus faketime:faketime age:age pebble:pebble'
 )
 
 missing=()
@@ -46,6 +46,6 @@ fi
 
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo 'installing npm packages' >&2
-  npm ci --no-audit --no-fund --loglevel=error >&2
+  npm ci --include=dev --no-audit --no-fund --loglevel=error >&2
 fi
 node build.mjs

@@ -1,5 +1,5 @@
 /** Where this program is: hooks call it by its absolute path. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CliFailure } from './failure.ts';
@@ -19,4 +19,10 @@ export function packageRoot(): string {
 /** `bin/plumb.mjs` of this package. */
 export function programPath(): string {
   return join(packageRoot(), 'bin', 'plumb.mjs');
+}
+
+/** The package's version, as its package.json has it. */
+export function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return version;
 }

@@ -8,7 +8,7 @@ import { cp, mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { CliFailure } from './failure.ts';
-import { homeFolder, SOCKET_NAME } from './home.ts';
+import { ownHome, SOCKET_NAME } from './home.ts';
 import { print, progress, tell } from './print/terminal.ts';
 import { packageRoot, programPath } from './program-path.ts';
 import { labDown, labUp, machineManifests, type LabInfo } from '../lab/index.ts';
@@ -37,7 +37,7 @@ interface Step {
 const PLUMB = programPath();
 
 export async function quickstart(options: QuickstartOptions): Promise<void> {
-  const home = homeFolder(options.home);
+  const home = ownHome(options.home);
   if (options.down) {
     await takeDown(home);
     return;

@@ -1,5 +1,6 @@
 /** The commands about a running cluster and its machines. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import type { DoctorOptions } from './commands/doctor.ts';
 import type { DeletePodOptions } from './commands/get.ts';
 import type { NodeAddOptions } from './commands/node-add.ts';
 import type { NodeCleanOptions } from './commands/node-clean.ts';
@@ -7,20 +8,23 @@ import { withHome } from './home.ts';
 import { outputOption, wholeNumber } from './print/format.ts';
 import { registerPods } from './register-pods.ts';
 
-/** Adds `status get history rollback explain delete rebalance node`, and what register-pods.ts adds. */
+/** Adds `status get history rollback explain blame delete doctor rebalance net node`, and what register-pods.ts adds. */
 export function registerCluster(plumb: Command): void {
   plumb
     .command('status')
     .description('revision, sync, health and nodes, and why not')
     .option('-w, --wait', 'until the newest revision is applied and everything in it is healthy')
     .option('--timeout <seconds>', 'give up waiting after this long', wholeNumber, 300)
+    .addOption(new Option('--at <rev>', 'how an earlier revision stood, by its id').conflicts('wait'))
     .addOption(outputOption('text', 'json'))
     .addHelpText(
       'after',
-      '\nExample:\n  git push && plumb status --wait --timeout 120\nExits 0 only when the newest revision is applied and everything in it is healthy.',
+      '\nExamples:\n  git push && plumb status --wait --timeout 120\n  git bisect run sh -c \'plumb status --at "$(git rev-parse HEAD)"\'\nExits 0 only when the newest revision is applied and everything in it is healthy; with --at, when everything in that one was, at the last look or when the next one took its place.',
     )
-    .action(async (options: { wait?: boolean; timeout: number; output?: string }, command: Command) =>
-      (await import('./commands/status.ts')).status(withHome(options, command)),
+    .action(async (options: { wait?: boolean; timeout: number; at?: string; output?: string }, command: Command) =>
+      options.at === undefined
+        ? (await import('./commands/status.ts')).status(withHome(options, command))
+        : (await import('./commands/history.ts')).statusAt(options.at, withHome(options, command)),
     );
 
   plumb
@@ -79,17 +83,28 @@ export function registerCluster(plumb: Command): void {
   plumb
     .command('explain')
     .description(
-      'why: commit, file and line, conditions, pods, why they are on their node or on none, runtime error, last log lines',
+      'why: commit, file and line, conditions, pods, why they are on their node or on none, runtime error, last log lines; of a Service the way of a packet',
     )
     .argument('<kind/name>', 'such as deploy/web or pod/web-5d4f')
     .option('-n, --namespace <name>', 'the namespace', 'default')
     .addOption(outputOption('text', 'json'))
     .addHelpText(
       'after',
-      '\nExample:\n  plumb explain deploy/web\n  plumb explain pod/web-5d4f   # the best nodes by score, or why each node would not have it',
+      '\nExample:\n  plumb explain deploy/web\n  plumb explain pod/web-5d4f   # the best nodes by score, or why each node would not have it\n  plumb explain service/web    # addresses, the rules of each node, endpoints and why each is in or out, policies',
     )
     .action(async (target: string, options: { namespace: string; output?: string }, command: Command) =>
       (await import('./commands/explain.ts')).explain(target, withHome(options, command)),
+    );
+
+  plumb
+    .command('blame')
+    .description('which commit made an object what it is: commit, author, file and line; of a pod, by its template')
+    .argument('<kind/name>', 'such as deploy/web or pod/web-5d4f')
+    .option('-n, --namespace <name>', 'the namespace', 'default')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText('after', '\nExample:\n  plumb blame pod/web-5d4f')
+    .action(async (target: string, options: { namespace: string; output?: string }, command: Command) =>
+      (await import('./commands/blame.ts')).blame(target, withHome(options, command)),
     );
 
   plumb
@@ -109,6 +124,23 @@ export function registerCluster(plumb: Command): void {
     );
 
   plumb
+    .command('doctor')
+    .description('what is missing on this machine, on a server or in a repository, and what to do; changes nothing')
+    .option('--node <name|user@host>', 'look at a server over SSH: a machine of this checkout, or any other')
+    .option('--repo <dir>', 'look at a repository, a checkout or a bare one')
+    .option('--host-key <key>', 'of a server without a Machine file: the host key it must have, "TYPE BASE64"')
+    .option('--yes', 'trust the host key that such a server shows')
+    .option('--ssh-key <file>', "private key (default: the control plane's own)")
+    .addOption(outputOption('text', 'json'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb doctor\n  plumb doctor --node root@203.0.113.7\n  plumb doctor --repo /srv/shop.git\nExits 1 when something is missing.',
+    )
+    .action(async (options: Omit<DoctorOptions, 'home'>, command: Command) =>
+      (await import('./commands/doctor.ts')).doctor(withHome(options, command)),
+    );
+
+  plumb
     .command('rebalance')
     .description(
       'running pods that should be on other nodes, where they would go, and why; with --apply they are evicted',
@@ -125,6 +157,19 @@ export function registerCluster(plumb: Command): void {
     )
     .action(async (options: { apply?: boolean; plugin?: string[]; output?: string }, command: Command) =>
       (await import('./commands/rebalance.ts')).rebalance(withHome(options, command)),
+    );
+
+  plumb
+    .command('net')
+    .description('the network: `plumb net check`')
+    .command('check')
+    .description(
+      'have nodes try whether nodes, pods, names and Services reach each other, and name what is broken; makes nothing and changes nothing',
+    )
+    .addOption(outputOption('text', 'json'))
+    .addHelpText('after', '\nExample:\n  plumb net check\nExits 1 when something is broken.')
+    .action(async (options: { output?: string }, command: Command) =>
+      (await import('./commands/net-check.ts')).netCheck(withHome(options, command)),
     );
 
   registerPods(plumb);

@@ -1,25 +1,27 @@
 /** The commands about repositories and manifests; none of these needs a running control plane but `plan --live`. */
 import { type Command, Option } from 'commander';
 import { outputOption } from './print/format.ts';
+import type { WebhookFlags } from './webhook-settings.ts';
 
 export interface RepositoryOptions {
   readonly output?: string;
   readonly branch?: string;
 }
 
-/** Adds `init check plan up quickstart hook`. */
+/** Adds `init check render plan up quickstart hook`. */
 export function registerRepository(plumb: Command, version: string): void {
   plumb
     .command('init')
     .description('make a GitOps repository with a first app, or with --bare one to push to')
     .argument('[dir]', 'the folder to make', '.')
     .option('--bare', 'a bare repository whose hooks validate a push and print its plan')
+    .option('--follow', 'with --bare: a push stays to show its rollout until it is healthy; Ctrl-C leaves it to go on')
     .option('-b, --branch <name>', 'the branch that is applied', 'main')
     .addHelpText(
       'after',
       '\nExample:\n  plumb init shop && plumb init --bare shop.git\n  cd shop && git remote add origin ../shop.git && git push -u origin main',
     )
-    .action(async (dir: string, options: { bare?: boolean; branch: string }) =>
+    .action(async (dir: string, options: { bare?: boolean; follow?: boolean; branch: string }) =>
       (await import('./commands/init.ts')).init(dir, options),
     );
 
@@ -35,6 +37,21 @@ export function registerRepository(plumb: Command, version: string): void {
     )
     .action(async (dir: string, options: { rev?: string; output?: string }) =>
       (await import('./commands/check.ts')).check(dir, options),
+    );
+
+  plumb
+    .command('render')
+    .description('print what Apps are made into by Kustomize and Helm, offline')
+    .argument('[app]', 'name of an App (default: all of them)')
+    .argument('[dir]', 'a folder of manifests, or a repository', '.')
+    .option('--rev <rev>', 'render this commit instead of the files in the folder')
+    .addOption(outputOption('text', 'json'))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  plumb render web\n  plumb render web shop.git --rev main\nExits 1 when an App has errors.',
+    )
+    .action(async (app: string | undefined, dir: string, options: { rev?: string; output?: string }) =>
+      (await import('./commands/render.ts')).render(app, dir, options),
     );
 
   plumb
@@ -68,6 +85,8 @@ export function registerRepository(plumb: Command, version: string): void {
       'the repository that says what should run (default: the one in the home folder, or the current folder)',
     )
     .option('-b, --branch <name>', "the branch to apply (default: what the repository's HEAD names)")
+    .option('--tag <name>', 'apply what this tag names, in place of a branch')
+    .option('--semver <range>', "apply the tag with the highest version in this range, such as '^1.2'")
     .option(
       '--redis <url>',
       'use this Redis: redis://, rediss://, unix:// or redis+sentinel://HOST:PORT,HOST:PORT/MASTER (default: PLUMB_REDIS_URL, or a private redis-server of its own)',
@@ -76,21 +95,75 @@ export function registerRepository(plumb: Command, version: string): void {
       '--ssh-key <file>',
       'private key that the machines, and a repository behind SSH, accept (default: ssh/id_ed25519 in the home folder, made when missing, for the machines; your own for the repository)',
     )
+    .option(
+      '--age-key <file>',
+      'age identities that encrypted Secrets are opened with (default: age.key in the home folder; read anew when it changes)',
+    )
     .option('--source <name>', 'name of the Source object', 'main')
+    .option(
+      '--webhook <address:port>',
+      'hear pushes from GitHub, GitLab, Gitea, Forgejo or Bitbucket at /webhook there; PORT alone is on loopback',
+    )
+    .option('--webhook-secret <file>', 'file with the secret that the forge has too')
+    .option('--webhook-cert <file>', 'PEM certificate, to serve webhooks with TLS')
+    .option('--webhook-key <file>', 'PEM key of that certificate')
+    .option(
+      '--install',
+      'with systemd: as a service with a user of its own that starts with the machine; see docs/install.md',
+    )
+    .option('--uninstall', 'take that service off this machine; its keys and what it kept stay')
     .addHelpText(
       'after',
-      '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379\n  plumb up --repo git@git.example.com:shop.git --ssh-key ~/.ssh/shop' +
+      '\nExamples:\n  plumb up --repo shop.git\n  plumb up --repo https://git.example.com/shop.git --branch main --redis redis://10.0.0.5:6379\n  plumb up --repo https://git.example.com/shop.git --semver ">=1.0.0 <2.0.0"\n  plumb up --repo git@git.example.com:shop.git --ssh-key ~/.ssh/shop\n  plumb up --install --repo /srv/shop.git' +
         '\nHTTPS: the password or token of the repository is taken from PLUMB_GIT_PASSWORD; a private certificate authority from the file that NODE_EXTRA_CA_CERTS names.' +
         '\nRedis: its password is taken from PLUMB_REDIS_PASSWORD, that of the sentinels from PLUMB_REDIS_SENTINEL_PASSWORD.' +
         "\nSSH: the host's key must be in ~/.ssh/known_hosts.",
     )
     .action(
       async (
-        options: { repo?: string; branch?: string; redis?: string; sshKey?: string; source: string },
+        options: {
+          repo?: string;
+          branch?: string;
+          tag?: string;
+          semver?: string;
+          redis?: string;
+          sshKey?: string;
+          ageKey?: string;
+          source: string;
+          install?: boolean;
+          uninstall?: boolean;
+        } & WebhookFlags,
         command: Command,
-      ) =>
-        (await import('./commands/up.ts')).up({ ...options, ...command.optsWithGlobals<{ home?: string }>(), version }),
+      ) => {
+        const { install, uninstall, ...given } = {
+          ...options,
+          ...command.optsWithGlobals<{ home?: string }>(),
+          version,
+        };
+        if (install) await (await import('./commands/up-install.ts')).installService(given);
+        else if (uninstall) await (await import('./commands/up-install.ts')).uninstallService();
+        else await (await import('./commands/up.ts')).up(given);
+      },
     );
+
+  plumb
+    .command('upgrade')
+    .description('put this version, or that of a package, in the place of the installed control plane; agents follow')
+    .argument('[package]', 'tarball that `npm pack` made, or a folder (default: the package that this program is of)')
+    .option('--back', 'to the version before')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx plumbline@latest upgrade\n  plumb upgrade plumbline-0.2.0.tgz\n  plumb upgrade --back\nA version that does not answer is replaced by the one before at once.',
+    )
+    .action(async (path: string | undefined, options: { back?: boolean }) =>
+      (await import('./commands/up-install.ts')).upgrade({
+        ...options,
+        ...(path !== undefined && { package: path }),
+      }),
+    );
+  plumb
+    .command('service-unit', { hidden: true })
+    .action(async () => (await import('./commands/up-install.ts')).printUnit());
 
   plumb
     .command('quickstart')
@@ -107,9 +180,10 @@ export function registerRepository(plumb: Command, version: string): void {
 
   plumb
     .command('hook', { hidden: true })
-    .argument('<name>', 'pre-receive')
+    .argument('<name>', 'pre-receive or post-receive')
+    .addOption(new Option('--rev <commit>'))
     .addOption(new Option('--branch <name>').default('main'))
-    .action(async (name: string, options: { branch: string }) =>
-      (await import('./commands/hook.ts')).hook(name, options.branch),
+    .action(async (name: string, options: { branch: string; rev?: string }, command: Command) =>
+      (await import('./commands/hook.ts')).hook(name, { ...options, ...command.optsWithGlobals<{ home?: string }>() }),
     );
 }

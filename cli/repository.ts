@@ -1,21 +1,18 @@
 /** Reading a repository or a folder of manifests without a control plane. */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import {
-  isManifestName,
-  ManifestCache,
-  type Rendering,
-  selectManifestFiles,
-  type TreeFile,
-} from '../reconciler/core/manifests/index.ts';
+import { isManifestName, ManifestCache, type Rendering, type TreeFile } from '../reconciler/core/manifests/index.ts';
 import { finish } from '../reconciler/core/paced.ts';
 import { ConfigHashes } from '../reconciler/core/revisions/config-hashes.ts';
-import { type FileReader, renderFiles } from '../reconciler/core/revisions/render.ts';
+import type { AppTools } from '../reconciler/core/apps/engine.ts';
+import { type FileReader, renderFiles, type RenderOptions } from '../reconciler/core/revisions/render.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
+import type { RenderEngines } from '../reconciler/ports/render-engines.ts';
 import { CliFailure } from './failure.ts';
+import { ownHome } from './home.ts';
 
 /** Renders a commit. */
 export async function renderRevision(
@@ -23,15 +20,17 @@ export async function renderRevision(
   sha: string,
   signal: AbortSignal,
   cache = new ManifestCache(),
+  options: RenderOptions = {},
 ): Promise<Rendering> {
-  return hashed(await renderFiles(await git.files(sha, signal), gitFileReader(git, signal), cache));
+  const files = await git.files(sha, signal);
+  return hashed(await renderFiles(files, gitFileReader(git, signal), cache, { tools: tools(signal), ...options }));
 }
 
 /**
  * Renders the files in a folder as they are now, committed or not. What Git ignores by name alone (`.git`, hidden
  * files) is left out.
  */
-export async function renderFolder(dir: string): Promise<Rendering> {
+export async function renderFolder(dir: string, options: RenderOptions = {}): Promise<Rendering> {
   const files = await folderFiles(dir);
   const read: FileReader = async (file, maxBytes) => {
     const handle = await open(join(dir, file.path), 'r');
@@ -41,8 +40,27 @@ export async function renderFolder(dir: string): Promise<Rendering> {
       await handle.close();
     }
   };
-  return hashed(await renderFiles(files, read, new ManifestCache()));
+  const { signal } = new AbortController();
+  return hashed(await renderFiles(files, read, new ManifestCache(), { tools: tools(signal), ...options }));
 }
+
+/** Made when an App asks: most repositories have none. */
+function tools(signal: AbortSignal): AppTools {
+  const opened = async (): Promise<AppTools> => {
+    const { openEngines } = await import('../reconciler/adapters/engines/index.ts');
+    engines ??= openEngines(ownHome(undefined));
+    return engines.tools(signal);
+  };
+  return {
+    identity: async (engine) => (await opened()).identity(engine),
+    run: async (call) => (await opened()).run(call),
+    chart: async (source) => (await opened()).chart(source),
+    kept: async (key) => (await opened()).kept(key),
+    keep: async (key, value) => (await opened()).keep(key, value),
+  };
+}
+
+let engines: RenderEngines | undefined;
 
 /**
  * Of this process: what two revisions have in them can be compared, and nothing is told by what is shown. The control
@@ -54,11 +72,16 @@ function hashed(rendering: Rendering): Rendering {
   return { ...rendering, state: finish(hashes.in(rendering.state)) };
 }
 
-/** The manifests in a folder, and what stands where a manifest could; their ids are those that Git would give them. */
+/** The files in a folder; ids of manifests are those that Git would give them. */
 async function folderFiles(dir: string): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   await collect(dir, '', files);
   return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Whether the ids of a file are those of Git. */
+function isYaml({ path, mode }: TreeFile): boolean {
+  return mode !== '120000' && mode !== '160000' && isManifestName(path) && !/(^|\/)\./.test(path);
 }
 
 /** Paths of manifests that are not in the folder as they are in the commit: changed, new or gone. */
@@ -69,23 +92,40 @@ export async function changedManifests(
   signal: AbortSignal,
 ): Promise<readonly string[]> {
   const manifests = (files: readonly TreeFile[]): Map<string, string> =>
-    new Map(selectManifestFiles(files).manifests.map(({ path, oid }) => [path, oid]));
+    new Map(files.filter(isYaml).map(({ path, oid }) => [path, oid]));
   const [here, there] = [manifests(await folderFiles(root)), manifests(await git.files(sha, signal))];
   return [...new Set([...here.keys(), ...there.keys()])].filter((path) => here.get(path) !== there.get(path)).sort();
 }
 
 async function collect(root: string, prefix: string, files: TreeFile[]): Promise<void> {
   for (const entry of await readdir(join(root, prefix), { withFileTypes: true })) {
-    if (entry.name.startsWith('.') || entry.name === 'node_modules') continue;
+    if (entry.name === '.git' || entry.name === 'node_modules') continue;
     const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
     if (entry.isDirectory()) {
       if (existsSync(join(root, path, '.git'))) files.push({ path, mode: '160000', oid: '' });
       else await collect(root, path, files);
     } else if (entry.isSymbolicLink()) {
       files.push({ path, mode: '120000', oid: await readlink(join(root, path)) });
-    } else if (entry.isFile() && isManifestName(path)) {
+    } else if (entry.isFile() && isManifestName(path) && !/(^|\/)\./.test(path)) {
       files.push({ path, mode: '100644', oid: await fingerprint(join(root, path)) });
-    }
+    } else if (entry.isFile()) files.push(new OtherFile(root, path));
+  }
+}
+
+/** A file that is read only where an App reads it: what tells it from another one is looked at when it is asked for. */
+class OtherFile implements TreeFile {
+  readonly path: string;
+  readonly mode = '100644';
+  readonly #root: string;
+  #oid: string | undefined;
+
+  constructor(root: string, path: string) {
+    this.#root = root;
+    this.path = path;
+  }
+
+  get oid(): string {
+    return (this.#oid ??= state(join(this.#root, this.path)));
   }
 }
 
@@ -95,11 +135,17 @@ const FINGERPRINT_LIMIT = 1024 * 1024;
 async function fingerprint(path: string): Promise<string> {
   const { size } = await lstat(path);
   return size > FINGERPRINT_LIMIT
-    ? `size-${size}`
+    ? state(path)
     : createHash('sha1')
         .update(`blob ${size}\0`)
         .update(await readFile(path))
         .digest('hex');
+}
+
+/** As Git's index knows a file that nobody changed: by size, time of its last change, and place on the disk. */
+function state(path: string): string {
+  const { size, mtimeNs, ctimeNs, ino } = lstatSync(path, { bigint: true });
+  return `size-${size}-${mtimeNs}-${ctimeNs}-${ino}`;
 }
 
 /** A repository, and the root of its work tree or, where it is bare, its own folder. */
@@ -137,4 +183,9 @@ export function checkoutRoot(option: string | undefined): string {
 
 export function isBare(root: string): boolean {
   return !existsSync(join(root, '.git'));
+}
+
+/** Whether the folder itself is a repository to push to. */
+export function isBareRepository(folder: string): boolean {
+  return isBare(folder) && existsSync(join(folder, 'HEAD')) && existsSync(join(folder, 'objects'));
 }

@@ -74,3 +74,13 @@ export function subrange(range: Range, prefix: number, index: number): string | 
   const first = range.first + index * size;
   return size <= range.size && first + size <= range.first + range.size ? formatRange({ first, prefix }) : undefined;
 }
+
+/** A run of addresses: a range (`192.0.2.0/28`), or its first and last (`192.0.2.10-192.0.2.20`); undefined for other text. */
+export function addressBlock(text: string): Pick<Range, 'first' | 'size'> | undefined {
+  const [from = '', to, ...more] = text.split('-').map((part) => part.trim());
+  if (to === undefined) return readRange(from);
+  if (more.length > 0 || !isAddress(from) || !isAddress(to)) return undefined;
+  const first = parseAddress(from);
+  const size = parseAddress(to) - first + 1;
+  return size < 1 ? undefined : { first, size };
+}

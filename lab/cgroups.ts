@@ -57,10 +57,11 @@ export function machineHierarchies(): readonly Hierarchy[] {
 export function makeCgroup(hierarchies: readonly Hierarchy[], path: string): void {
   for (const hierarchy of hierarchies) {
     let folder = hierarchy.mountPoint;
+    // All of it before the first of them is set up: another lab may take the empty TOP away just now.
+    makeFolder(`${folder}/${TOP}/${path}`);
     if (hierarchy.version === 2) delegate(folder);
     for (const part of [TOP, ...path.split('/')]) {
       folder = `${folder}/${part}`;
-      makeFolder(folder);
       // A v1 cpuset takes no process until it has processors and memory nodes; its parent's are right.
       if (hierarchy.version === 1 && hierarchy.options.split(',').includes('cpuset')) inheritCpuset(folder);
       if (hierarchy.version === 2 && folder !== `${hierarchy.mountPoint}/${TOP}/${path}`) delegate(folder);

@@ -83,10 +83,21 @@ const PASSWD = [
   'root:x:0:0:root:/root:/bin/bash',
   'daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin',
   'sshd:x:100:65534::/run/sshd:/usr/sbin/nologin',
+  // As Debian's package makes it: a gateway's proxy runs as nobody else does.
+  'haproxy:x:101:101::/var/lib/haproxy:/usr/sbin/nologin',
   'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
   '',
 ].join('\n');
-const GROUP = ['root:x:0:', 'daemon:x:1:', 'tty:x:5:', 'disk:x:6:', 'adm:x:4:', 'nogroup:x:65534:', ''].join('\n');
+const GROUP = [
+  'root:x:0:',
+  'daemon:x:1:',
+  'tty:x:5:',
+  'disk:x:6:',
+  'adm:x:4:',
+  'haproxy:x:101:',
+  'nogroup:x:65534:',
+  '',
+].join('\n');
 
 /** Keys only, on the host's own address, with the limits per connection that OpenSSH ships. */
 export function sshdConfig(host: HostSettings): string {

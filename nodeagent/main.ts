@@ -1,15 +1,18 @@
 /** The node agent: wiring, nothing else. */
 import './adapters/system/small-heap.ts';
-import { createHash } from 'node:crypto';
+import { createHash, randomInt } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import { open } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { errorText } from '../contracts/errors.ts';
 import { NODE_PATHS } from '../contracts/agent/places.ts';
+import { podCgroups } from './adapters/cgroup/pod-cgroups.ts';
+import { createBird } from './adapters/bird/bird.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
 import { createPodNetwork } from './adapters/cni/pod-network.ts';
 import { criDisk } from './adapters/cri/cri-disk.ts';
+import { criImageFiles } from './adapters/cri/image-files.ts';
 import { criImages } from './adapters/cri/cri-images.ts';
 import { criRuntime } from './adapters/cri/cri-runtime.ts';
 import { criContainerUse } from './adapters/cri/cri-usage.ts';
@@ -21,43 +24,69 @@ import { logFiles } from './adapters/disk/log-files.ts';
 import { systemMounts } from './adapters/disk/mounts.ts';
 import { persistentFolders } from './adapters/disk/persistent-folders.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
+import { shareFolders } from './adapters/disk/share-folders.ts';
 import { volumeImages } from './adapters/disk/volume-images.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
+import { dnsSockets } from './adapters/dns/dns-sockets.ts';
+import { checkCertificate } from './adapters/haproxy/check-certificate.ts';
+import { createHaproxy } from './adapters/haproxy/haproxy.ts';
 import { enableForwarding } from './adapters/ip/forwarding.ts';
+import { createNeighbourhood } from './adapters/ip/neighbourhood.ts';
+import { createHealthPorts } from './adapters/http/health-ports.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
+import { createReach } from './adapters/probe/reach.ts';
 import { createFollowCommand } from './adapters/process/follow-command.ts';
 import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
 import { descriptorLines, jsonLog } from './adapters/system/json-log.ts';
+import { isGoingDown } from './adapters/system/going-down.ts';
+import { headroomMeter } from './adapters/system/headroom.ts';
 import { machineFacts } from './adapters/system/machine-facts.ts';
 import { machineUse } from './adapters/system/machine-use.ts';
 import { hasAppArmor } from './adapters/system/app-armor.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
-import { persistentRoot, type NodeFolders } from './core/pod/layout.ts';
+import type { NetworkState } from './core/assignment.ts';
+import { heldBefore } from './core/routes/want.ts';
+import { cgroupParent } from './core/pod/identity.ts';
+import { persistentRoot, sharesRoot, type NodeFolders } from './core/pod/layout.ts';
 import { startAddressKeeper } from './loops/address-keeper.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
 import { startDiskKeeper } from './loops/disk-keeper.ts';
+import { createEvictor } from './loops/evictor.ts';
+import { startDnsServer } from './loops/dns-server.ts';
 import { createImagePuller } from './loops/image-puller.ts';
 import { startImageReporter } from './loops/image-reporter.ts';
 import { createLimiter } from './loops/limiter.ts';
+import { createUserIdHolder } from './loops/user-ids.ts';
 import { createLocalPods } from './loops/local-pods.ts';
 import { startLogRotation } from './loops/log-rotation.ts';
+import { startAddressHolder } from './loops/address-holder.ts';
+import { startBgpSpeaker } from './loops/bgp-speaker.ts';
+import { joinHeld } from './loops/held-addresses.ts';
+import { startHealthPorts } from './loops/health-ports-sync.ts';
 import { startNetworkSync } from './loops/network-sync.ts';
 import { startNodeReporter } from './loops/node-reporter.ts';
 import { startPodManager } from './loops/pod-manager.ts';
+import { createPolicyGate, OPEN_GATE } from './loops/policy-gate.ts';
+import { startPressureKeeper } from './loops/pressure-keeper.ts';
 import { createProber } from './loops/prober.ts';
+import { startProxySync } from './loops/proxy-sync.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
 import { startStorageKeeper } from './loops/storage-keeper.ts';
+import { startShareTender } from './loops/share-tender.ts';
 import { startVolumeGrower } from './loops/volume-grower.ts';
 import { startVolumeRemover } from './loops/volume-remover.ts';
+import { startVolumeRoom } from './loops/volume-room.ts';
 
 const VERSION = '0.1.0';
 /** Sandboxes being made or stopped at once, for each processor. */
 const SANDBOXES_PER_CPU = 4;
+/** For the service manager to say whether the machine goes down. */
+const GOING_DOWN_MS = 2_000;
 const HASH_CHUNK_BYTES = 256 * 1024;
 const STDERR = 2;
 
@@ -93,19 +122,25 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const images = criImages(client, options.containerd, folders.run);
   const mounts = systemMounts(run, clock);
   const persistent = persistentFolders(persistentRoot(folders), mounts, volumeImages(run, mounts));
-  const files = podFiles(folders, mounts, persistent);
+  const files = podFiles(folders, mounts, persistent, criImageFiles(client));
+  const cgroups = podCgroups();
   await files.prepare(closing.signal);
   if (options.network) await enableForwarding();
 
   const assignmentDisk = assignmentFile(folders.state, folders.run);
   const assignment = await openAssignment(assignmentDisk, log);
   const machine = machineFacts(folders.state);
-  const statusDisk = statusFile(`${folders.state}/statuses.json`, (await machine.read()).bootID);
+  const { bootID, hugePages } = await machine.read();
+  const statusDisk = statusFile(`${folders.state}/statuses.json`, bootID);
   const hub = createStatusHub(clock);
   const lastStatuses = recallStatuses(await statusDisk.load(), { assignment, hub, clock });
   const localPods = createLocalPods(hub, lastStatuses);
   const probes = probeRunner(runtime, clock);
-  const confinement = { thermalPaths: await thermalPaths(), appArmor: await hasAppArmor() };
+  const ofKernel = {
+    thermalPaths: await thermalPaths(),
+    appArmor: await hasAppArmor(),
+    hugePageSizes: hugePages.map(({ pageBytes }) => pageBytes),
+  };
 
   const reporter = startNodeReporter({
     assignment,
@@ -119,28 +154,35 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   });
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
+  const policies = options.network ? createPolicyGate(assignment, clock) : OPEN_GATE;
   const pods = startPodManager({
     assignment,
     runtime,
     images,
     files,
+    cgroups,
     probes,
     hub,
     clock,
     log,
     lastStatuses,
+    policies,
     puller: createImagePuller(images, clock, closing.signal, () => imageReporter.changed()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
+    userIds: createUserIdHolder(runtime),
     facts: () => ({
       folders,
-      ...confinement,
+      ...ofKernel,
       hostIP: reporter.internalIP(),
+      hostIPv6: reporter.internalIPv6(),
       systemdCgroup: reporter.systemdCgroup(),
       recursiveReadOnly: reporter.recursiveReadOnly(),
       strictGroups: reporter.strictGroups(),
+      userNamespaces: reporter.userNamespaces(),
+      clusterDns: options.network,
     }),
     needRuntime: () => reporter.needRuntime(),
-    diskIsShort: () => reporter.diskIsShort(),
+    pressures: () => reporter.pressures(),
     makeProber: (onChange) =>
       createProber({
         runner: probes,
@@ -152,16 +194,31 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   });
   const space = diskSpace(folders, criDisk(client));
   const storage = startStorageKeeper({ space, assignment, pods, hub, clock, log });
+  const evictor = createEvictor(pods, clock);
+  const room = startPressureKeeper({
+    meter: headroomMeter({
+      containers: (signal) => criContainerUse(client, signal),
+      processesOf: (uid) => cgroups.processesIn(cgroupParent(uid, reporter.systemdCgroup())),
+    }),
+    assignment,
+    pods,
+    evictor,
+    hub,
+    clock,
+    log,
+    onState: (pressure, state) => reporter.notePressure(pressure, state),
+  });
   const disks = startDiskKeeper({
     space,
     images,
     assignment,
     pods,
+    evictor,
     hub,
     clock,
     log,
     sandboxImage: () => reporter.sandboxImage(),
-    onState: (state) => reporter.noteDisk(state),
+    onState: (state) => reporter.notePressure('DiskPressure', state),
     onImages: () => imageReporter.changed(),
   });
   const remover = startVolumeRemover({
@@ -178,6 +235,20 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     log,
     onGrowth: (growing) => reporter.noteGrowth(growing),
   });
+  const volumeRoom = startVolumeRoom({
+    assignment,
+    folders: persistent,
+    clock,
+    log,
+    onRoom: (bytes) => reporter.noteVolumeRoom(bytes),
+  });
+  const tender = startShareTender({
+    assignment,
+    shares: shareFolders(sharesRoot(folders), mounts),
+    clock,
+    log,
+    onTended: (volumes) => reporter.noteTended(volumes),
+  });
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
@@ -189,16 +260,93 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const addresses = options.network
     ? startAddressKeeper({ network: createPodNetwork({ run, config: cni, readEnd }), runtime, clock, log })
     : undefined;
+  const routing = createIpRouting({ run });
+  const holder = options.network
+    ? startAddressHolder({
+        before: await routing.inspect([], closing.signal).then(
+          ({ routes }) => heldBefore(routes),
+          (error: unknown) => {
+            log.warn('cannot tell which addresses the machine has', { reason: errorText(error) });
+            return [];
+          },
+        ),
+        assignment,
+        neighbourhood: createNeighbourhood(run),
+        clock,
+        log: (level, message, fields) => log[level](message, fields),
+      })
+    : undefined;
+  let networkState: NetworkState = { version: null, error: null };
+  const haproxy = options.network ? await createHaproxy({ run, clock, folder: `${folders.run}/proxy` }) : undefined;
+  const speaker = options.network
+    ? startBgpSpeaker({
+        assignment,
+        pods: localPods,
+        daemon: createBird({ run, clock, folder: `${folders.run}/bgp` }),
+        clock,
+        log,
+        onState: (state) => reporter.noteBgp(state),
+        onEvent: (event) => hub.tellNodeEvent(event),
+      })
+    : undefined;
   const network = options.network
     ? startNetworkSync({
         assignment,
         clock,
         pods: localPods,
         filter: createNftPacketFilter({ run, follow: createFollowCommand(), folder: folders.run }),
-        routing: createIpRouting({ run }),
+        filterIPv6: createNftPacketFilter({
+          family: 'IPv6',
+          run,
+          follow: createFollowCommand(),
+          folder: folders.run,
+        }),
+        routing,
+        proxyUser: haproxy?.user,
+        held: joinHeld([holder, speaker].filter((one) => one !== undefined)),
         cni,
         log: (level, message, fields) => log[level](message, fields),
-        onState: (state) => reporter.noteNetwork(state),
+        onState: (state) => {
+          networkState = state;
+          reporter.noteNetwork(state);
+        },
+        onGuards: (guards) => policies.inForce(guards),
+        onEvent: (event) => hub.tellNodeEvent(event),
+      })
+    : undefined;
+
+  const healthPorts = options.network
+    ? startHealthPorts({
+        assignment,
+        pods: localPods,
+        ports: createHealthPorts(),
+        clock,
+        log: (level, message, fields) => log[level](message, fields),
+      })
+    : undefined;
+
+  const dns = options.network
+    ? startDnsServer({
+        assignment,
+        pods: localPods,
+        sockets: dnsSockets,
+        clock,
+        log,
+        ofHost: () => files.ofHost(),
+        randomId: () => randomInt(65_536),
+        onEvent: (event) => hub.tellNodeEvent(event),
+      })
+    : undefined;
+
+  const proxy = haproxy
+    ? startProxySync({
+        assignment,
+        pods: localPods,
+        proxy: haproxy,
+        checkCertificate,
+        clock,
+        log,
+        onState: (state) => reporter.noteProxy(state),
         onEvent: (event) => hub.tellNodeEvent(event),
       })
     : undefined;
@@ -215,6 +363,12 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     log,
     volumes: persistent,
     meter: { containers: (signal) => criContainerUse(client, signal), machine: machineUse },
+    network: holder && {
+      pods: localPods,
+      reach: createReach(dnsSockets, () => randomInt(65_536)),
+      state: () => networkState,
+      held: () => holder.current(),
+    },
     info: {
       agentVersion: VERSION,
       pid: process.pid,
@@ -234,19 +388,32 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       stop.addEventListener('abort', () => resolve(), { once: true });
     });
 
-  log.info('agent stops; containers stay as they are');
+  using soon = clock.deadline(GOING_DOWN_MS, closing.signal);
+  if (await isGoingDown(run, soon.signal)) {
+    log.info('the machine goes down; pods end');
+    reporter.noteShutdown();
+    await Promise.all([speaker?.leave(), pods.shutDown()]);
+  } else log.info('agent stops; containers stay as they are');
   await api.close();
   await Promise.all([
     pods.close(),
     network?.close(),
+    holder?.close(),
+    speaker?.close(),
+    healthPorts?.close(),
+    dns?.close(),
+    proxy?.close(),
     addresses?.close(),
     rotation.close(),
     reporter.close(),
     imageReporter.close(),
     disks.close(),
+    room.close(),
     storage.close(),
     remover.close(),
     grower.close(),
+    tender.close(),
+    volumeRoom.close(),
   ]);
   await keeper.close();
   closing.abort();

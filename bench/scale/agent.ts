@@ -29,6 +29,8 @@ export interface FleetStats {
   /** Bytes of assignments. */
   bytes: number;
   assignments: number;
+  /** Bytes of inventories that were told. */
+  told: number;
   running: number;
   /** Agents that were given an EndpointSlice since these were forgotten. */
   slices: number;
@@ -73,7 +75,7 @@ export class SimulatedAgent {
     };
   }
 
-  /** The inventory's lines. */
+  /** The inventory's lines, with digests of what all nodes hold alike. */
   *inventory(): Generator<string> {
     yield `${JSON.stringify({ info: this.info() })}\n`;
     if (this.#version !== null) yield this.#reader.sharedLines();
@@ -265,7 +267,9 @@ export class SimulatedAgent {
       message: 'the container runtime answers',
       networkVersion: this.#networkVersion,
       networkError: null,
+      memoryPressure: { pressure: false, message: 'the node has memory to spare' },
       diskPressure: { pressure: false, message: 'the node has disk to spare' },
+      pidPressure: { pressure: false, message: 'the node has process ids to spare' },
       agentRss: 70_000_000,
     };
   }

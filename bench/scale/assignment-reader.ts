@@ -4,7 +4,13 @@
  * that gets them.
  */
 import { gunzipSync } from 'node:zlib';
-import { CLAIMED_KINDS, type AssignmentUpdate } from '../../contracts/agent/index.ts';
+import {
+  ALIKE_KINDS,
+  alikeParts,
+  CLAIMED_KINDS,
+  type AlikeText,
+  type AssignmentUpdate,
+} from '../../contracts/agent/index.ts';
 import { keyOf, parseKey, type KubeObject, type ObjectKey, type Pod } from '../../contracts/objects/index.ts';
 
 /** As zlib begins a member. */
@@ -52,13 +58,19 @@ export class AssignmentReader {
 
   /** The lines of an inventory that are the same for all nodes. */
   sharedLines(): string {
-    return (this.#lines ??= [...this.#shared.values()]
-      .map((object) =>
-        CLAIMED_KINDS.some((kind) => kind === object.kind)
-          ? `${JSON.stringify({ object })}\n`
-          : `${JSON.stringify({ held: [keyOf(object)] })}\n`,
-      )
+    return (this.#lines ??= [
+      { alike: [...this.alike()].map(([part, { digest }]) => [part, digest]) },
+      ...[...this.#shared.values()]
+        .filter(({ kind }) => CLAIMED_KINDS.some((one) => one === kind) && !ALIKE_KINDS.some((one) => one === kind))
+        .map((object) => ({ object })),
+    ]
+      .map((line) => `${JSON.stringify(line)}\n`)
       .join(''));
+  }
+
+  /** What is behind the digests among them. */
+  alike(): ReadonlyMap<number, AlikeText> {
+    return alikeParts([...this.#shared.values()]);
   }
 
   #known(body: Buffer, at: number): Member | undefined {

@@ -5,6 +5,7 @@
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { AGENT_API, HEARTBEAT_SECONDS } from '../../contracts/agent/index.ts';
+import { alikeLines } from '../../nodeagent/loops/api/inventory.ts';
 import { SimulatedAgent, type FleetStats } from './agent.ts';
 import { AssignmentReader } from './assignment-reader.ts';
 import { Channels, type Channel } from './channels.ts';
@@ -23,7 +24,7 @@ const [socketPath, first, count] = process.argv.slice(2);
 if (socketPath === undefined || first === undefined || count === undefined || !process.send)
   throw new Error('run by bench/scale.ts');
 
-const stats: FleetStats = { bytes: 0, assignments: 0, running: 0, slices: 0 };
+const stats: FleetStats = { bytes: 0, assignments: 0, told: 0, running: 0, slices: 0 };
 const reader = new AssignmentReader();
 const agents = Array.from(
   { length: Number(count) },
@@ -38,7 +39,17 @@ const http = createHttpServer((request, response) => {
   const path = request.url?.slice(AGENT_API.length).split('?')[0];
   if (path === '/status') return agent.listen(response);
   if (path === '/info') return void response.end(JSON.stringify(agent.info()));
-  if (path === '/inventory/lines') return void response.end([...agent.inventory()].join(''));
+  if (path === '/inventory/lines') {
+    const answer = Buffer.from([...agent.inventory()].join(''));
+    stats.told += answer.length;
+    return void response.end(answer);
+  }
+  if (path === '/inventory/alike') {
+    const parts = new URL(request.url ?? '', 'http://agent').searchParams.get('parts')?.split(',').map(Number) ?? [];
+    const answer = Buffer.from([...alikeLines(reader.alike(), parts)].map((line) => `${line}\n`).join(''));
+    stats.told += answer.length;
+    return void response.end(answer);
+  }
   const chunks: Buffer[] = [];
   request.on('data', (chunk: Buffer) => chunks.push(chunk));
   request.on('end', () => {

@@ -1,7 +1,7 @@
 /** What one part of the benchmark costs. */
 import type { Redis } from 'ioredis';
 import type { FleetStats } from './agent.ts';
-import type { LoopDelay } from './control-plane.ts';
+import type { LoopDelay } from './loop-watch.ts';
 import type { Observer } from './observer.ts';
 import { cpuSeconds, residentMb, type Child } from './processes.ts';
 
@@ -15,16 +15,23 @@ export interface Measured {
   readonly cpu: number;
   readonly redisCpu: number;
   readonly rssMb: number;
+  /** Of the control plane, after a collection: objects and buffers. */
+  readonly heldMb: number;
   readonly redisRssMb: number;
   readonly redisUsedMb: number;
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
+  /** Rounds of the event loop in which its thread worked for longer than 50 ms, and the longest. */
+  readonly longRounds: number;
+  readonly longestRoundMs: number;
   readonly redisCommandsPerSecond: number;
   readonly writes: number;
   readonly writesByKind: Readonly<Record<string, number>>;
   /** Of assignments. */
   readonly toAgentsMb: number;
   readonly pushes: number;
+  /** Of inventories. */
+  readonly fromAgentsMb: number;
 }
 
 export interface Subjects {
@@ -52,6 +59,7 @@ export async function fleetStats(fleets: readonly Child[]): Promise<FleetStats> 
   return {
     bytes: sum(all.map(({ bytes }) => bytes)),
     assignments: sum(all.map(({ assignments }) => assignments)),
+    told: sum(all.map(({ told }) => told)),
     running: sum(all.map(({ running }) => running)),
     slices: sum(all.map(({ slices }) => slices)),
   };
@@ -81,6 +89,8 @@ export async function measure(
   const after = await snapshot(subjects);
   const loop = (await Promise.race([subjects.controlPlane.ask({}), pause(10_000)])) as LoopDelay | undefined;
   const memory = await subjects.redis.info('memory');
+  const rssMb = await residentMb(subjects.controlPlane.pid);
+  const held = (await Promise.race([subjects.controlPlane.ask({ holds: true }), pause(10_000)])) as number | undefined;
   const writesByKind: Record<string, number> = {};
   for (const [kind, writes] of after.writes) {
     // A new store is watched anew.
@@ -94,16 +104,20 @@ export async function measure(
     seconds: round((ended - before.at) / 1000),
     cpu: round(after.cpu - before.cpu),
     redisCpu: round(after.redisCpu - before.redisCpu),
-    rssMb: Math.round(await residentMb(subjects.controlPlane.pid)),
+    rssMb: Math.round(rssMb),
+    heldMb: Math.round(held ?? Number.NaN),
     redisRssMb: Math.round(field(memory, 'used_memory_rss') / 2 ** 20),
     redisUsedMb: Math.round(field(memory, 'used_memory') / 2 ** 20),
     loopP99Ms: Math.round(loop?.p99Ms ?? Number.NaN),
     loopMaxMs: Math.round(loop?.maxMs ?? Number.NaN),
+    longRounds: loop?.longRounds ?? Number.NaN,
+    longestRoundMs: Math.round(loop?.longestMs ?? Number.NaN),
     redisCommandsPerSecond: Math.round((after.commands - before.commands) / ((after.at - before.at) / 1000)),
     writes: sum(Object.values(writesByKind)),
     writesByKind,
     toAgentsMb: round((after.fleet.bytes - before.fleet.bytes) / 2 ** 20),
     pushes: after.fleet.assignments - before.fleet.assignments,
+    fromAgentsMb: round((after.fleet.told - before.fleet.told) / 2 ** 20),
   };
 }
 

@@ -1,6 +1,9 @@
 /** Names and addresses of the benchmark's nodes. */
 import { join } from 'node:path';
 
+/** Of the cluster in the store: its only Source. */
+export const CLUSTER_NAME = 'scale';
+
 export function nameOf(index: number): string {
   return `node-${index}`;
 }

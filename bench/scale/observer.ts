@@ -12,6 +12,7 @@ import { SystemClock } from '../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../reconciler/adapters/system/ids.ts';
 import { StoreCache } from '../../reconciler/controllers/runtime/cache.ts';
 import { SILENT_LOG } from '../../reconciler/ports/log.ts';
+import { CLUSTER_NAME } from './names.ts';
 
 export class Observer {
   readonly cache: StoreCache;
@@ -52,7 +53,7 @@ export class Observer {
   static async open(connection: RedisOptions, sealKey: Uint8Array): Promise<Observer> {
     const store = new RedisObjectStore({
       connection,
-      cluster: 'scale',
+      cluster: CLUSTER_NAME,
       sealKey,
       clock: new SystemClock(),
       ids: new CryptoIds(),

@@ -3,12 +3,12 @@
  * and an error.
  */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconciler/core/manifests/index.ts';
 import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
-import { isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
+import { isBareRepository, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export async function check(dir: string, options: { readonly rev?: string; readonly output?: string }): Promise<void> {
   const rendering = await read(dir, options.rev);
@@ -51,8 +51,4 @@ async function read(dir: string, rev: string | undefined): Promise<Rendering> {
   } finally {
     await around.git.close();
   }
-}
-
-function isBareRepository(folder: string): boolean {
-  return isBare(folder) && existsSync(join(folder, 'HEAD')) && existsSync(join(folder, 'objects'));
 }

@@ -5,6 +5,7 @@ import { age, short } from '../../reconciler/core/kinds/columns.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
 import { printData } from '../print/format.ts';
 import { print } from '../print/terminal.ts';
+import { serviceLinks } from '../print/service-path.ts';
 import { placementLinks } from '../print/placement.ts';
 import { customKind, parseObject } from './get.ts';
 
@@ -49,6 +50,7 @@ export function formatExplain(report: ExplainReport, now: Date): string {
   for (const c of report.conditions)
     link('condition', `${c.type}=${c.status}${c.reason ? ` ${c.reason}` : ''}${c.message ? `: ${c.message}` : ''}`);
   for (const child of report.children) link('made', `${child.kind} ${child.name}: ${child.summary}`);
+  if (report.service) for (const [name, text] of serviceLinks(report.service)) link(name, text);
   for (const pod of report.pods) for (const line of podLines(pod, now)) link(line[0], line[1]);
   if (report.more.pods > 0) link('pods', `and ${report.more.pods} more`);
   if (report.node)
@@ -80,6 +82,8 @@ function podLines(pod: ExplainedPod, now: Date): [string, string][] {
         `${c.name} ${c.state}, restarts ${c.restarts}${c.message === undefined ? '' : `: ${c.message}`}`,
       ]);
   }
+  for (const { name, types } of pod.policies ?? [])
+    lines.push(['policy', `${name}: ${types.map((type) => type.toLowerCase()).join(' and ')} only as it allows`]);
   if (pod.placement) lines.push(...placementLinks(pod.placement, now));
   if (pod.log && pod.log.lines.length > 0)
     lines.push([pod.log.previous ? 'last run' : 'log', pod.log.lines.join('\n')]);

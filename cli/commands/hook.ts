@@ -1,4 +1,7 @@
-/** `plumb hook pre-receive`: run by git while a push is in quarantine; what it prints, the pusher sees. */
+/**
+ * `plumb hook pre-receive`: run by git while a push is in quarantine; what it prints, the pusher sees. `plumb hook
+ * post-receive`: after it.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -12,9 +15,13 @@ import {
   formatDiagnostic,
   ManifestCache,
 } from '../../reconciler/core/manifests/index.ts';
-import { RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
+import { standing } from '../../reconciler/ports/acknowledged.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
+import { errorText } from '../../contracts/errors.ts';
+import { SystemClock } from '../../reconciler/adapters/system/clock.ts';
+import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
+import { followRollout } from '../follow-rollout.ts';
 import { progress } from '../print/terminal.ts';
 import { renderRevision } from '../repository.ts';
 import { offlinePlan } from './plan.ts';
@@ -28,7 +35,17 @@ interface RefUpdate {
   readonly ref: string;
 }
 
-export async function hook(name: string, branch: string): Promise<void> {
+/** A rollout is followed no longer than this: the push waits for it. */
+const FOLLOW_MS = 10 * 60_000;
+
+interface HookOptions {
+  readonly branch: string;
+  readonly rev?: string;
+  readonly home?: string;
+}
+
+export async function hook(name: string, { branch, rev, home }: HookOptions): Promise<void> {
+  if (name === 'post-receive' && rev !== undefined) return showRollout(rev, home);
   if (name !== 'pre-receive') throw new CliFailure(2, `there is no hook ${JSON.stringify(name)}`);
   const update = (await updates()).find((u) => u.ref === `refs/heads/${branch}`);
   if (!update) return;
@@ -44,6 +61,25 @@ export async function hook(name: string, branch: string): Promise<void> {
     process.exitCode = await judge(git, update, branch);
   } finally {
     await git.close();
+  }
+}
+
+/** The push is done: nothing here makes it fail. */
+async function showRollout(revision: string, home: string | undefined): Promise<void> {
+  const clock = new SystemClock();
+  // Whoever pushed has gone.
+  process.stderr.on('error', () => process.exit(0));
+  setTimeout(() => process.exit(0), FOLLOW_MS).unref();
+  try {
+    await followRollout(controlPlane(home), {
+      revision,
+      limitMs: FOLLOW_MS,
+      say,
+      monotonic: () => clock.monotonic(),
+      sleep: (ms) => clock.sleep(ms),
+    });
+  } catch (error) {
+    say(error instanceof CliFailure ? error.message : `the rollout cannot be shown: ${errorText(error)}`);
   }
 }
 
@@ -64,9 +100,9 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
     );
     return 1;
   }
-  const before = await stateBefore(git, update, branch, signal, cache);
+  const { state: before, at: inForce } = await stateBefore(git, update, branch, signal, cache);
   const { plan, refusals: found } = offlinePlan(before, next);
-  const refusals = unlessRestored(found, await git.log(update.to, RESTORED_WITHIN, signal), next);
+  const refusals = await standing(found, git, { sha: update.to, inForce }, next, signal);
   for (const line of cut(formatPlan(plan, 'text').split('\n'))) say(line, '');
   for (const line of cut(refusals.map(formatDiagnostic))) say(line, '');
   if (refusals.length === 0) return 0;
@@ -84,24 +120,24 @@ async function stateBefore(
   branch: string,
   signal: AbortSignal,
   cache: ManifestCache,
-): Promise<Desired> {
-  if (!NO_COMMIT.test(from)) return renderRevision(git, from, signal, cache);
+): Promise<{ readonly state: Desired; readonly at: string | undefined }> {
+  if (!NO_COMMIT.test(from)) return { state: await renderRevision(git, from, signal, cache), at: from };
   const last = await readFile(lastFile(branch), 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
-  if (last === undefined) return NOTHING_DESIRED;
+  if (last === undefined) return { state: NOTHING_DESIRED, at: undefined };
   try {
     const rendering = await renderRevision(git, last, signal, cache);
     say(
       `${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`,
     );
-    return rendering;
+    return { state: rendering, at: last };
   } catch {
     say(
       `warning: ${branch} was deleted when it was at ${last.slice(0, 12)}, which is not here any more: the plan shows as new what may well run already`,
     );
-    return NOTHING_DESIRED;
+    return { state: NOTHING_DESIRED, at: undefined };
   }
 }
 

@@ -13,6 +13,7 @@ import { type HookSettings, postReceiveHook, preReceiveHook } from '../templates
 
 export interface InitOptions {
   readonly bare?: boolean;
+  readonly follow?: boolean;
   readonly branch: string;
 }
 
@@ -24,10 +25,13 @@ export async function init(dir: string, options: InitOptions): Promise<void> {
   )
     throw new CliFailure(2, `${JSON.stringify(options.branch)} is no branch name`);
   const folder = resolve(dir);
-  await (options.bare ? initBare(folder, dir, options.branch) : initCheckout(folder, dir, options.branch));
+  if (options.follow && !options.bare) throw new CliFailure(2, '--follow is of a repository to push to: add --bare');
+  await (options.bare
+    ? initBare(folder, dir, options.branch, options.follow ?? false)
+    : initCheckout(folder, dir, options.branch));
 }
 
-async function initBare(folder: string, shown: string, branch: string): Promise<void> {
+async function initBare(folder: string, shown: string, branch: string, follow: boolean): Promise<void> {
   const entries = await readdir(folder).catch(() => []);
   if (entries.length > 0 && !(existsSync(join(folder, 'HEAD')) && existsSync(join(folder, 'objects')))) {
     throw new CliFailure(2, `${folder} is not empty and is no bare repository`, 'name a new folder');
@@ -37,7 +41,7 @@ async function initBare(folder: string, shown: string, branch: string): Promise<
   if (fresh) await git.init({ fs, gitdir: folder, bare: true, defaultBranch: branch });
   // The branch may be deleted, with a warning: what runs stays.
   await git.setConfig({ fs, gitdir: folder, path: 'receive.denyDeleteCurrent', value: 'ignore' });
-  const settings: HookSettings = { branch, node: process.execPath, cli: programPath() };
+  const settings: HookSettings = { branch, node: process.execPath, cli: programPath(), follow };
   await writeHook(folder, 'pre-receive', preReceiveHook(settings));
   await writeHook(folder, 'post-receive', postReceiveHook(settings));
   await mkdir(dirname(join(folder, HINT_FILE)), { recursive: true });

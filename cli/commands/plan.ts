@@ -3,7 +3,15 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Cluster } from '../../contracts/objects/index.ts';
 import type { PlanReport } from '../../reconciler/api/types.ts';
-import { checkPlan, formatPlan, planInput, planSync, type PlanFormat } from '../../reconciler/core/diff/index.ts';
+import {
+  checkPlan,
+  formatPlan,
+  planInput,
+  planSync,
+  unacknowledged,
+  type PlanFormat,
+  type Refusal,
+} from '../../reconciler/core/diff/index.ts';
 import {
   type Desired,
   type Diagnostic,
@@ -12,7 +20,8 @@ import {
   type Rendering,
 } from '../../reconciler/core/manifests/index.ts';
 import { andMore } from '../../reconciler/core/and-more.ts';
-import { pruneGuard, RESTORED_WITHIN, unlessRestored } from '../../reconciler/core/revisions/prune-guard.ts';
+import { pruneGuard } from '../../reconciler/core/revisions/prune-guard.ts';
+import { commitsSince, standing } from '../../reconciler/ports/acknowledged.ts';
 import type { GitSource, Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
@@ -34,7 +43,7 @@ const SOURCE_NAME = 'main';
 export function offlinePlan(
   applied: Desired,
   desired: Desired,
-): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Diagnostic[] } {
+): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Refusal[] } {
   const live = new Map([...applied.state].map(([key, { object }]) => [key, object] as const));
   const custom = new Map([...applied.custom].map(([key, { object }]) => [key, object] as const));
   const input = planInput(SOURCE_NAME, applied, desired, live, custom);
@@ -78,9 +87,9 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
       await show(undefined, to.diagnostics, format);
       return;
     }
-    const from = await renderFrom(around, options);
+    const { state: from, at } = await renderFrom(around, options);
     const { plan: planned, refusals: all } = offlinePlan(from, to);
-    const refusals = await withoutRestored(all, around, to, options);
+    const refusals = await stillStanding(all, around, to, at, options);
     process.exitCode = refusals.length > 0 ? 1 : 0;
     await show(formatPlan(planned, format), [...refusals, ...to.diagnostics], format);
   } finally {
@@ -131,23 +140,29 @@ async function found(commit: Promise<Revision>): Promise<Revision | undefined> {
  * The refusals that hold for the commit that `options` names. Files that are not committed may still become a commit
  * that takes the branch back to an earlier one; that is not known before, so it is said.
  */
-async function withoutRestored(
-  refusals: readonly Diagnostic[],
+async function stillStanding(
+  refusals: readonly Refusal[],
   { git, root }: Around,
   desired: Desired,
+  inForce: string | undefined,
   options: PlanOptions,
-): Promise<readonly Diagnostic[]> {
-  if (!refusals.some(({ code }) => code === 'PruneLimit')) return refusals;
+): Promise<readonly Refusal[]> {
+  if (!refusals.some(({ acknowledge }) => acknowledge !== undefined)) return refusals;
   const signal = new AbortController().signal;
   const commit = await found(git.resolve(options.to ?? 'HEAD', signal));
   if (!commit) return refusals;
-  if (options.to === undefined && !isBare(root) && (await changedManifests(git, commit.sha, root, signal)).length > 0) {
+  if (options.to !== undefined || isBare(root) || (await changedManifests(git, commit.sha, root, signal)).length === 0)
+    return standing(refusals, git, { sha: commit.sha, inForce }, desired, signal);
+  const commits = await commitsSince(git, commit.sha, inForce, signal);
+  const left = unacknowledged(
+    refusals,
+    commits.map(({ message }) => message),
+  );
+  if (left.some(({ acknowledge }) => acknowledge !== undefined))
     progress(
       'note: the prune limit does not hold for a commit with exactly the files of an earlier one, as `git revert` and `plumb rollback` make it',
     );
-    return refusals;
-  }
-  return unlessRestored(refusals, await git.log(commit.sha, RESTORED_WITHIN, signal), desired);
+  return left;
 }
 
 async function renderTo(git: GitSource, root: string, folder: string, options: PlanOptions): Promise<Rendering> {
@@ -158,22 +173,26 @@ async function renderTo(git: GitSource, root: string, folder: string, options: P
 }
 
 /** The revision to start from; a repository without a commit yet starts from nothing. */
-async function renderFrom({ git, root }: Around, options: PlanOptions): Promise<Desired> {
+async function renderFrom(
+  { git, root }: Around,
+  options: PlanOptions,
+): Promise<{ readonly state: Desired; readonly at: string | undefined }> {
   const signal = new AbortController().signal;
   const tries =
     options.from !== undefined
       ? [options.from]
       : isBare(root) || options.to !== undefined
         ? [`${options.to ?? 'HEAD'}~1`]
-        : [`refs/remotes/origin/${git.branch}`, 'HEAD'];
+        : [...('branch' in git.follows ? [`refs/remotes/origin/${git.follows.branch}`] : []), 'HEAD'];
   for (const rev of tries) {
     try {
-      return await renderRevision(git, (await git.resolve(rev, signal)).sha, signal);
+      const { sha } = await git.resolve(rev, signal);
+      return { state: await renderRevision(git, sha, signal), at: sha };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'RevisionNotFound' || options.from !== undefined) throw error;
     }
   }
-  return NOTHING_DESIRED;
+  return { state: NOTHING_DESIRED, at: undefined };
 }
 
 async function show(text: string | undefined, diagnostics: readonly Diagnostic[], format: PlanFormat): Promise<void> {

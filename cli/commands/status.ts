@@ -1,6 +1,6 @@
 /** `plumb status`: is the newest revision applied and healthy, and if not, what is missing. */
-import { isKind } from '../../contracts/objects/index.ts';
-import type { StatusReport } from '../../reconciler/api/types.ts';
+import { isKind, type RevisionRecord } from '../../contracts/objects/index.ts';
+import type { ControlPlaneInfo, StatusReport } from '../../reconciler/api/types.ts';
 import { age, short } from '../../reconciler/core/kinds/columns.ts';
 import { DESCRIPTORS } from '../../reconciler/core/kinds/index.ts';
 import { type ControlPlaneClient, controlPlane } from '../control-plane.ts';
@@ -78,12 +78,19 @@ export function formatStatus(report: StatusReport, now: Date): string {
   const { source, controlPlane: plane } = report;
   const newest = source.newest;
   const lines = [
-    `Source     ${source.name}: ${source.url} (branch ${source.branch})`,
+    `Source     ${source.name}: ${source.url} (${source.follows})`,
     `Revision   ${source.head === undefined ? `unknown: ${source.headError ?? 'no commit yet'}` : short(source.head)}${newest && newest.revision === source.head ? `  ${newest.subject}` : ''}`,
     `Applied    ${short(source.appliedRevision)}${report.synced ? '' : '  (not the newest)'}`,
     `Sync       ${newest ? `${newest.outcome} ${age(newest.finishedAt ?? newest.seenAt, now)} ago` : 'nothing seen yet'}${newest?.message === undefined ? '' : `: ${newest.message}`}`,
+    ...(newest?.noticed ? [`Noticed    ${noticedWords(newest.noticed)}`] : []),
     `Health     ${report.healthy ? 'Healthy' : 'not healthy'} (${report.objects.filter((o) => o.health === 'Healthy').length} of ${report.objects.length} objects)`,
     `Control    ${plane.version}, pid ${plane.pid}, up ${age(plane.startedAt, now)}`,
+    ...(plane.webhook ? [`Webhook    ${webhookWords(plane.webhook)}`] : []),
+    ...(source.sources ?? []).map(
+      ({ url, follows, apps, commit, problem }) =>
+        `App source ${apps.join(', ')}: ${url} (${follows}) ${commit === undefined ? 'left out' : `at ${short(commit)}`}${problem === undefined ? '' : `: ${problem}`}`,
+    ),
+    ...(source.kept ?? []).map((line) => `Kept       ${line} (in no manifest)`),
     ...plane.warnings.map((warning) => `Warning    ${warning}`),
   ];
   if (report.objects.length > 0) {
@@ -114,6 +121,17 @@ export function formatStatus(report: StatusReport, now: Date): string {
   }
   if (report.missing.length > 0) lines.push('', 'Missing:', ...report.missing.map((line) => `  - ${line}`));
   return lines.join('\n');
+}
+
+function webhookWords({ url, accepted, refused, lastRefusal }: NonNullable<ControlPlaneInfo['webhook']>): string {
+  const why = lastRefusal === undefined ? '' : `, the last one: ${lastRefusal}`;
+  return `${url}: ${accepted} accepted, ${refused} refused${why}`;
+}
+
+const BY = { hook: 'the push hook', poll: 'a poll', webhook: 'a webhook', start: 'the start' } as const;
+
+function noticedWords({ by, actedAfterMs }: NonNullable<RevisionRecord['noticed']>): string {
+  return `by ${BY[by]}${actedAfterMs === undefined ? '' : `; first change ${actedAfterMs} ms later`}`;
 }
 
 /** Of a custom kind, only what is not well is shown. */

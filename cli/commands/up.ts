@@ -1,12 +1,15 @@
 /** `plumb up`: the control plane in the foreground. */
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join, resolve } from 'node:path';
 import { splitCredentials } from '../../reconciler/adapters/git/index.ts';
 import { redisOptionsFromUrl, type RedisPasswords } from '../../reconciler/adapters/redis/url.ts';
+import { parseRange } from '../../reconciler/core/sources/semver.ts';
 import { CliFailure } from '../failure.ts';
-import { homeFolder } from '../home.ts';
+import { ownHome } from '../home.ts';
 import { progress } from '../print/terminal.ts';
+import { webhookSettings } from '../webhook-settings.ts';
 
 const PASSWORD_VARIABLE = 'PLUMB_GIT_PASSWORD';
 const REDIS_URL_VARIABLE = 'PLUMB_REDIS_URL';
@@ -22,9 +25,16 @@ export interface UpOptions {
   readonly home?: string;
   readonly repo?: string;
   readonly branch?: string;
+  readonly tag?: string;
+  readonly semver?: string;
   readonly redis?: string;
   readonly sshKey?: string;
+  readonly ageKey?: string;
   readonly source: string;
+  readonly webhook?: string;
+  readonly webhookSecret?: string;
+  readonly webhookCert?: string;
+  readonly webhookKey?: string;
   readonly version: string;
 }
 
@@ -36,7 +46,7 @@ const SAME_SIGNAL_MS = 500;
 const DRAIN_MS = 250;
 
 export async function up(options: UpOptions): Promise<void> {
-  const home = homeFolder(options.home);
+  const home = ownHome(options.home);
   const given = options.repo ?? here();
   const { url: repo, credentials } = splitCredentials(given, take(PASSWORD_VARIABLE));
   if (splitCredentials(given).credentials?.reveal().password)
@@ -51,6 +61,9 @@ export async function up(options: UpOptions): Promise<void> {
       `note: everybody on this machine can read the password in --redis: give it in ${REDIS_PASSWORD_VARIABLE}, or the whole URL in ${REDIS_URL_VARIABLE}`,
     );
   }
+  const follow = followOf(options);
+  forbidCoreDumps();
+  const webhooks = await webhookSettings(options);
   const { startControlPlane } = await import('../../reconciler/main.ts');
   progress(`plumb ${options.version}: control plane for ${repo}, home ${home}`);
   const ending = new AbortController();
@@ -65,12 +78,16 @@ export async function up(options: UpOptions): Promise<void> {
       repo,
       sourceName: options.source,
       version: options.version,
+      keepState: true,
       progress,
       signal: ending.signal,
       ...(credentials && { gitCredentials: credentials }),
       ...(options.branch !== undefined && { branch: options.branch }),
+      ...(follow && { follow }),
       ...(redis !== undefined && { redis, redisPasswords }),
       ...(options.sshKey !== undefined && { sshKey: resolve(options.sshKey) }),
+      ...(options.ageKey !== undefined && { ageKey: resolve(options.ageKey) }),
+      ...(webhooks && { webhooks }),
     });
     progress(`ready: ${plane.socket}`);
     void plane.failed.then((error) => {
@@ -137,6 +154,17 @@ async function pastDeadline(signal: AbortSignal): Promise<false> {
   });
 }
 
+/** The memory of this process, and of what it starts, has Secrets in plain text: it is never written to a disk. */
+function forbidCoreDumps(): void {
+  try {
+    execFileSync('prlimit', ['--pid', String(process.pid), '--core=0'], { stdio: 'ignore' });
+  } catch {
+    progress(
+      'warning: a crash may leave a core dump, with Secrets in plain text: prlimit (util-linux) could not forbid it',
+    );
+  }
+}
+
 /** A secret in the environment, which no program that is started from here gets to see. */
 function take(variable: SecretVariable): string | undefined {
   const value = process.env[variable];
@@ -146,6 +174,23 @@ function take(variable: SecretVariable): string | undefined {
 
 function redisPasswordsOf(password: string | undefined, sentinelPassword: string | undefined): RedisPasswords {
   return { ...(password !== undefined && { password }), ...(sentinelPassword !== undefined && { sentinelPassword }) };
+}
+
+/** Undefined for a branch. CliFailure 2 for two of them, and for what is no range. */
+export function followOf({
+  branch,
+  tag,
+  semver,
+}: Pick<UpOptions, 'branch' | 'tag' | 'semver'>): { readonly tag: string } | { readonly semver: string } | undefined {
+  if ([branch, tag, semver].filter((given) => given !== undefined).length > 1)
+    throw new CliFailure(2, 'only one of --branch, --tag and --semver can be followed');
+  if (semver !== undefined && !parseRange(semver))
+    throw new CliFailure(
+      2,
+      `${JSON.stringify(semver)} is no range of versions`,
+      "such as '1.2.x', '^1.2' or '>=1.0.0 <2.0.0'",
+    );
+  return tag !== undefined ? { tag } : semver !== undefined ? { semver } : undefined;
 }
 
 /** The repository in the current folder. */

@@ -6,8 +6,11 @@
  * object key.
  * - `Pod` bound to this node (deletionTimestamp set: stop it, with its grace period)
  * - `ConfigMap`, `Secret` that those pods refer to
+ * - the `ProxyConfig` that is named as the node is, and the Secrets of its certificates and passwords, of any namespace
  * - every `Service` and `EndpointSlice` of the cluster, every `Node` (its routes; of the node's own also labels, taints
  *   and allocatable), the `Cluster` (its settings)
+ * - every pool of addresses and who announces it to whom; the passwords of the routers that this node speaks to
+ * - every `NetworkPolicy`, the labels of every `Namespace`, and who is in the groups that policies name (`PeerSlice`)
  * - `Source` with the applied revision (kept for recovery)
  * The agent keeps the assignment on its disk (Secrets in memory-backed storage only) and acts on it alone when nobody
  * calls.
@@ -16,8 +19,10 @@ import { z } from 'zod';
 import { NodeSystemInfo, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
 import { PodReport } from './inventory.ts';
 
+export * from './alike.ts';
 export * from './claimed-kinds.ts';
 export * from './inventory.ts';
+export * from './network.ts';
 export * from './places.ts';
 export * from './usage.ts';
 
@@ -55,12 +60,36 @@ export const AssignmentUpdate = z.object({
 export const AssignmentAck = z.object({ version: z.string() });
 export type AssignmentAck = z.infer<typeof AssignmentAck>;
 
+const PressureReport = z.object({ pressure: z.boolean(), message: z.string() });
+
+/** How far a gateway node's proxy follows its ProxyConfig. */
+export const ProxyReport = z.object({
+  /** `metadata.generation` of the ProxyConfig that is in force, but for what `problems` tell; null while none is. */
+  generation: z.int().nullable(),
+  /** What is not in force and why: of one port, or of all where no port is named (the proxy is not installed). */
+  problems: z.array(z.object({ port: z.int().optional(), message: z.string().max(1000) })).max(100),
+});
+export type ProxyReport = z.infer<typeof ProxyReport>;
+
+/** What routers hear of this node. */
+export const BgpReport = z.object({
+  /** One for each router that it speaks to: of a session that is not established, why not, as far as it is known. */
+  sessions: z
+    .array(z.object({ peer: z.string().max(600), established: z.boolean(), message: z.string().max(1000).optional() }))
+    .max(100),
+  /** What is not announced as it is asked for: to one router, or to all where none is named. */
+  problems: z.array(z.object({ peer: z.string().max(600).optional(), message: z.string().max(1000) })).max(100),
+});
+export type BgpReport = z.infer<typeof BgpReport>;
+
 /**
  * What the agent measures of its machine. `ready: false` carries Kubernetes' reason and message for the Ready
  * condition.
  */
 export const NodeReport = z.object({
   internalIP: z.string(),
+  /** Its address of IPv6 in a cluster that has both families; absent where it has none. */
+  internalIPv6: z.string().max(64).optional(),
   hostname: z.string(),
   capacity: ResourceList,
   nodeInfo: NodeSystemInfo,
@@ -70,8 +99,10 @@ export const NodeReport = z.object({
   /** Last network sync: the assignment version whose rules and routes are in force, and why not the newest. */
   networkVersion: z.string().nullable(),
   networkError: z.string().nullable(),
-  /** Whether the node is short of disk, and of what. Absent before the first look, and from agents that do not look. */
-  diskPressure: z.object({ pressure: z.boolean(), message: z.string() }).optional(),
+  /** Whether the node is short of each, and of what. Absent before the first look, and from agents that do not look. */
+  memoryPressure: PressureReport.optional(),
+  diskPressure: PressureReport.optional(),
+  pidPressure: PressureReport.optional(),
   /** Volumes of its own that are to go, and of which nothing is left. Absent from agents that keep none. */
   goneVolumes: z.array(z.string().max(253)).max(1000).optional(),
   /**
@@ -82,10 +113,31 @@ export const NodeReport = z.object({
     .array(z.object({ name: z.string().max(253), bytes: z.number().optional(), message: z.string().optional() }))
     .max(1000)
     .optional(),
+  /**
+   * Bytes of its disk for volumes that are held to their sizes: for those of its own, whether they are made or not, and
+   * for more. About: told anew where it differs by more than a few per cent. Absent from agents that hold none to a size.
+   */
+  volumeRoom: z.number().optional(),
+  /** Volumes of a share that it tends: done, or why not. Absent from agents that tend none. */
+  tendedVolumes: z
+    .array(
+      z.object({
+        name: z.string().max(253),
+        is: z.enum(['made', 'removed', 'failed']),
+        message: z.string().optional(),
+      }),
+    )
+    .max(1000)
+    .optional(),
+  /** The proxy of a node that has a ProxyConfig. Absent from others. */
+  proxy: ProxyReport.optional(),
+  /** Of a node that a BGPPeer is about. Absent from others. */
+  bgp: BgpReport.optional(),
   /** Resident memory of the agent, bytes. */
   agentRss: z.int(),
 });
 export type NodeReport = z.infer<typeof NodeReport>;
+export type TendedVolume = NonNullable<NodeReport['tendedVolumes']>[number];
 export type GrowingVolume = NonNullable<NodeReport['growingVolumes']>[number];
 
 /** An image that the node has, by digests and tags. */
@@ -159,7 +211,8 @@ export interface LogQuery {
  * - `GET /v1/portforward?namespace=&pod=&port=`: one TCP connection to a port of the pod's loopback address; 0 is what it
  *   is sent, 1 what it answers. The result has a message when nobody listens.
  *
- * Of all three together 100 at once are answered 101, and more of them 503 `TooManyStreams`.
+ * Of all three together 100 at once are answered 101, and more of them 503 `TooManyStreams`; so are logs that are followed,
+ * beside them.
  */
 export const ExecResult = z.object({ exitCode: z.int(), message: z.string().optional() });
 export type ExecResult = z.infer<typeof ExecResult>;

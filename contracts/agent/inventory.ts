@@ -1,6 +1,7 @@
 /**
  * `GET /v1/inventory/lines`: what a node is asked for after the store was lost, one JSON object a line, `end` last. With
- * `?claims=Pod` objects of that kind only, of all others the keys: an agent of before does not mind it. A node is a
+ * `?claims=Pod` objects of that kind only, of all others the keys, with `?alike=digests` what all nodes hold alike as
+ * digests (alike.ts), and no keys: an agent of before does not mind either. A node is a
  * witness, not an authority: each line says what it *claims*, and the control plane takes from it only what is the
  * node's own (docs/adr/0004). So these schemas name the few fields that are looked at, bound them, and drop the rest.
  */
@@ -8,9 +9,11 @@ import { z } from 'zod';
 import { Annotations, DnsLabel, DnsSubdomain, Labels, Port, Seconds } from '../objects/schema.ts';
 import { LOCAL_NAME } from '../objects/local-volumes.ts';
 import { Quantity } from '../objects/quantity.ts';
-import { AccessMode } from '../objects/storage.ts';
+import { AccessMode, HostFolder } from '../objects/storage.ts';
+import { NfsServer } from '../objects/volume-plugins.ts';
 import { PodSpec, PodStatus } from '../objects/pod.ts';
 import type { KubeObject, ObjectKey } from '../objects/index.ts';
+import { ALIKE_PARTS } from './alike.ts';
 
 /** Lengths of the longest texts that a claim, a report or an event may carry, in characters. */
 export const TEXT_LIMITS = { reason: 128, message: 1024, image: 1024, id: 256 } as const;
@@ -80,7 +83,20 @@ export const ServiceClaim = z.object({
   spec: z.object({
     clusterIP: z.union([z.literal('None'), z.ipv4()]).optional(),
     ports: z.array(z.object({ port: Port, protocol: z.string().default('TCP'), nodePort: Port.optional() })).max(1000),
+    healthCheckNodePort: Port.optional(),
   }),
+  status: z
+    .object({
+      loadBalancer: z
+        .object({
+          ingress: z
+            .array(z.object({ ip: z.ipv4() }))
+            .max(4)
+            .optional(),
+        })
+        .optional(),
+    })
+    .optional(),
 });
 export type ServiceClaim = z.infer<typeof ServiceClaim>;
 
@@ -95,7 +111,7 @@ export const NodeClaim = z.object({
 });
 export type NodeClaim = z.infer<typeof NodeClaim>;
 
-/** A volume that the node has a folder of. Where it is follows from whose word this is. */
+/** A volume that the node has a folder of, or that it tends on a share. Where it is follows from whose word this is. */
 export const PersistentVolumeClaimed = z.object({
   kind: z.literal('PersistentVolume'),
   metadata: z.object({ name: z.string().regex(LOCAL_NAME), annotations: Annotations.optional() }),
@@ -105,15 +121,35 @@ export const PersistentVolumeClaimed = z.object({
     claimRef: Namespaced,
     persistentVolumeReclaimPolicy: z.enum(['Retain', 'Delete']),
     storageClassName: z.union([z.literal(''), DnsSubdomain]),
+    nfs: z.object({ server: NfsServer, path: HostFolder.max(4096) }).optional(),
+    mountOptions: z.array(z.string().min(1).max(256)).max(64).optional(),
   }),
 });
 export type PersistentVolumeClaimed = z.infer<typeof PersistentVolumeClaimed>;
+
+/** More than one control plane follows. */
+const MAX_SOURCES = 256;
 
 /** The commit that was in force. */
 export const SourceClaim = z.object({
   kind: z.literal('Source'),
   metadata: z.object({ name: DnsSubdomain }),
-  status: z.object({ appliedRevision: z.string().regex(/^[0-9a-f]{40}$/) }),
+  status: z.object({
+    appliedRevision: z.string().regex(/^[0-9a-f]{40}$/),
+    /** Commits of other repositories that were in force; without one where its Apps were left out. */
+    sources: z
+      .array(
+        z.object({
+          id: z.string().regex(/^[0-9a-f]{16}$/),
+          commit: z
+            .string()
+            .regex(/^[0-9a-f]{40}$/)
+            .optional(),
+        }),
+      )
+      .max(MAX_SOURCES)
+      .optional(),
+  }),
 });
 export type SourceClaim = z.infer<typeof SourceClaim>;
 
@@ -126,10 +162,29 @@ export const Claim = z.discriminatedUnion('kind', [
 ]);
 export type Claim = z.infer<typeof Claim>;
 
+/** What all nodes hold alike (alike.ts): of each part that is not empty the digest. */
+export const AlikeDigests = z
+  .array(
+    z.tuple([
+      z
+        .int()
+        .min(0)
+        .max(ALIKE_PARTS - 1),
+      z.string().regex(/^[\w-]{43}$/),
+    ]),
+  )
+  .max(ALIKE_PARTS);
+export type AlikeDigests = z.infer<typeof AlikeDigests>;
+
+/** Claims of what all nodes hold alike: a field that is added to them is added to their lines (alike.ts) as well. */
+export const AlikeClaim = z.discriminatedUnion('kind', [ServiceClaim, NodeClaim, SourceClaim]);
+export type AlikeClaim = z.infer<typeof AlikeClaim>;
+
 /** A line: one of these. `end` is the last; an answer without it was cut off. */
 export type InventoryLine =
   | { readonly info: AgentInfo }
   | { readonly object: KubeObject }
+  | { readonly alike: AlikeDigests }
   /** Keys of what else the node holds. */
   | { readonly held: readonly ObjectKey[] }
   | { readonly pod: PodReport }

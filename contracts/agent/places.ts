@@ -9,7 +9,7 @@ export const NODE_PATHS = {
   state: '/var/lib/plumbline',
   /** Data that outlives pods: a folder a volume. Nothing but the end of a volume removes one. */
   volumes: '/var/lib/plumbline/volumes',
-  /** Socket and Secrets; memory-backed. */
+  /** Socket and Secrets, the proxy's configuration in `proxy` and BIRD's in `bgp`; memory-backed. */
   run: '/run/plumbline',
   socket: '/run/plumbline/agent.sock',
   cniConfig: '/etc/cni/net.d/10-plumbline.conflist',
@@ -20,6 +20,12 @@ export const NODE_PATHS = {
 
 /** The nftables table, the VXLAN device and the cgroup that are ours on a node. */
 export const NODE_NAMES = { nftTable: 'plumbline', vxlanDevice: 'plumb-vxlan', cgroup: '/plumbline' } as const;
+
+/**
+ * Where a node's pods ask for names: an address that each machine has for itself alone, as Kubernetes' NodeLocal DNSCache
+ * has it, and the domain of the cluster's names (Kubernetes' default `--cluster-domain`).
+ */
+export const CLUSTER_DNS = { address: '169.254.20.10', port: 53, domain: 'cluster.local' } as const;
 
 /** Beat of the status stream. */
 export const HEARTBEAT_SECONDS = 5;

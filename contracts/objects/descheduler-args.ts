@@ -7,14 +7,11 @@ import { readKey } from './own-key.ts';
 import type { DeschedulerPolicy, DeschedulerProfile } from './scheduling.ts';
 import { NEVER, object } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
-import { SYSTEM_PRIORITIES } from './well-known.ts';
 
 /** Annotation of a pod that may be evicted whatever the evictor's other rules say. */
 export const EVICT_ANNOTATION = 'descheduler.alpha.kubernetes.io/evict';
 /** Annotation of a pod that asks to be left alone; honoured with `noEvictionPolicy: Mandatory`. */
 export const PREFER_NO_EVICTION_ANNOTATION = 'descheduler.alpha.kubernetes.io/prefer-no-eviction';
-/** The lowest priority of pods that the system needs. */
-export const CRITICAL_PRIORITY = SYSTEM_PRIORITIES['system-cluster-critical'] ?? 0;
 
 const typeMeta = { apiVersion: z.string().optional(), kind: z.string().optional() };
 

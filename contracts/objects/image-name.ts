@@ -8,3 +8,8 @@ export function withDefaultTag(image: string): string {
   const name = image.slice(image.lastIndexOf('/') + 1);
   return name.includes(':') || name.includes('@') ? image : `${image}:latest`;
 }
+
+/** `:latest` and untagged images are pulled Always, others IfNotPresent (Kubernetes' documented default). */
+export function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
+  return withDefaultTag(image).endsWith(':latest') ? 'Always' : 'IfNotPresent';
+}

@@ -1,16 +1,39 @@
 /** The kinds' objects and schemas: what the manifest reader, the API and the CLI share. Their names are in identity.ts. */
 import type { z } from 'zod';
+import { AppManifest, type App } from './app.ts';
 import { HorizontalPodAutoscalerManifest, type HorizontalPodAutoscaler } from './autoscaling.ts';
+import type { Certificate, Challenge, ClusterIssuer, Issuer, Order } from './certificates.ts';
+import { CertificateManifest, ClusterIssuerManifest, IssuerManifest } from './certificates.ts';
+import { NetworkPolicyManifest, type NetworkPolicy, type PeerSlice } from './network-policy.ts';
 import type { ConfigMap, Namespace, Secret, ServiceAccount } from './config.ts';
 import { ConfigMapManifest, NamespaceManifest, SecretManifest, ServiceAccountManifest } from './config.ts';
 import type { ControllerRevision } from './controller-revision.ts';
 import { CustomResourceDefinitionManifest, type CustomResourceDefinition } from './custom-resources.ts';
 import { CronJobManifest, type CronJob } from './cronjob.ts';
 import { DaemonSetManifest, type DaemonSet } from './daemonset.ts';
+import { EndpointsManifest, EndpointSliceManifest, type Endpoints } from './endpoints.ts';
 import type { Event } from './events.ts';
+import { BackendTLSPolicyManifest, type BackendTLSPolicy } from './backend-tls-policy.ts';
+import type { Gateway, GatewayClass, ReferenceGrant } from './gateway.ts';
+import {
+  BGPAdvertisementManifest,
+  BGPPeerManifest,
+  CommunityManifest,
+  type BGPAdvertisement,
+  type BGPPeer,
+  type Community,
+} from './bgp.ts';
+import { GatewayClassManifest, GatewayManifest, ReferenceGrantManifest } from './gateway.ts';
 import { IDENTITIES, type Kind, type KindIdentity } from './identity.ts';
+import { IngressClassManifest, IngressManifest, type Ingress, type IngressClass } from './ingress.ts';
 import { LeaseManifest, type Lease } from './lease.ts';
 import { LimitRangeManifest, type LimitRange } from './limit-range.ts';
+import {
+  IPAddressPoolManifest,
+  L2AdvertisementManifest,
+  type IPAddressPool,
+  type L2Advertisement,
+} from './load-balancers.ts';
 import { JobManifest, type Job } from './job.ts';
 import { FILE_OBJECT_NAME, type StoredMeta } from './meta.ts';
 import type { Node } from './nodes.ts';
@@ -18,7 +41,10 @@ import type { Cluster, Machine, Source } from './own.ts';
 import { ClusterManifest, MachineManifest } from './own.ts';
 import type { Pod } from './pod.ts';
 import { PodManifest } from './pod.ts';
+import type { ProxyConfig } from './proxy-config.ts';
 import { ResourceQuotaManifest, type ResourceQuota } from './resource-quota.ts';
+import type { GRPCRoute, HTTPRoute, TCPRoute, TLSRoute } from './routes.ts';
+import { GRPCRouteManifest, HTTPRouteManifest, TCPRouteManifest, TLSRouteManifest } from './routes.ts';
 import { RuntimeClassManifest, type RuntimeClass } from './runtime-class.ts';
 import type {
   DeschedulerPolicy,
@@ -38,8 +64,9 @@ import {
 } from './scheduling.ts';
 import type { EndpointSlice, Service } from './services.ts';
 import { ServiceManifest } from './services.ts';
-import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from './storage.ts';
-import { PersistentVolumeClaimManifest, PersistentVolumeManifest, StorageClassManifest } from './storage.ts';
+import type { PersistentVolume, PersistentVolumeClaim } from './storage.ts';
+import { PersistentVolumeClaimManifest, PersistentVolumeManifest } from './storage.ts';
+import { StorageClassManifest, type StorageClass } from './storage-class.ts';
 import { StatefulSetManifest, type StatefulSet } from './statefulset.ts';
 import type { Deployment, PodTemplate, ReplicaSet, ReplicationController } from './workloads.ts';
 import {
@@ -52,6 +79,7 @@ import {
 export interface ObjectsByKind {
   Cluster: Cluster;
   Machine: Machine;
+  App: App;
   Source: Source;
   Namespace: Namespace;
   CustomResourceDefinition: CustomResourceDefinition;
@@ -59,7 +87,15 @@ export interface ObjectsByKind {
   ConfigMap: ConfigMap;
   Secret: Secret;
   Service: Service;
+  IPAddressPool: IPAddressPool;
+  L2Advertisement: L2Advertisement;
+  BGPPeer: BGPPeer;
+  BGPAdvertisement: BGPAdvertisement;
+  Community: Community;
   EndpointSlice: EndpointSlice;
+  NetworkPolicy: NetworkPolicy;
+  PeerSlice: PeerSlice;
+  Endpoints: Endpoints;
   Deployment: Deployment;
   ReplicaSet: ReplicaSet;
   ReplicationController: ReplicationController;
@@ -86,6 +122,22 @@ export interface ObjectsByKind {
   StorageClass: StorageClass;
   PersistentVolume: PersistentVolume;
   PersistentVolumeClaim: PersistentVolumeClaim;
+  ProxyConfig: ProxyConfig;
+  Ingress: Ingress;
+  IngressClass: IngressClass;
+  GatewayClass: GatewayClass;
+  Gateway: Gateway;
+  HTTPRoute: HTTPRoute;
+  GRPCRoute: GRPCRoute;
+  TLSRoute: TLSRoute;
+  TCPRoute: TCPRoute;
+  ReferenceGrant: ReferenceGrant;
+  BackendTLSPolicy: BackendTLSPolicy;
+  ClusterIssuer: ClusterIssuer;
+  Issuer: Issuer;
+  Certificate: Certificate;
+  Order: Order;
+  Challenge: Challenge;
 }
 export type KubeObject = ObjectsByKind[Kind];
 /** An object that the store has accepted: uid, resourceVersion, generation and creationTimestamp are there. */
@@ -95,6 +147,8 @@ export type StoredOf<K extends Kind> = Stored<ObjectsByKind[K]>;
 export interface KindInfo extends KindIdentity {
   /** Schema of the manifest form, where the kind may be written in Git. Parsing fills defaults. */
   readonly manifest?: z.ZodType;
+  /** Other versions of its group that a manifest may name: what they have is read as the kind's own version. */
+  readonly alsoReads?: readonly string[];
   /**
    * Name of an object whose manifest says none: the kind is a file of settings in Kubernetes. Such kinds have one
    * object at most.
@@ -105,6 +159,7 @@ export interface KindInfo extends KindIdentity {
 export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: ObjectsByKind[K]['apiVersion'] } } = {
   Cluster: { ...IDENTITIES.Cluster, manifest: ClusterManifest },
   Machine: { ...IDENTITIES.Machine, manifest: MachineManifest },
+  App: { ...IDENTITIES.App, manifest: AppManifest },
   Source: { ...IDENTITIES.Source },
   Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest },
   CustomResourceDefinition: {
@@ -122,7 +177,15 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   PersistentVolume: { ...IDENTITIES.PersistentVolume, manifest: PersistentVolumeManifest },
   PersistentVolumeClaim: { ...IDENTITIES.PersistentVolumeClaim, manifest: PersistentVolumeClaimManifest },
   Service: { ...IDENTITIES.Service, manifest: ServiceManifest },
-  EndpointSlice: { ...IDENTITIES.EndpointSlice },
+  IPAddressPool: { ...IDENTITIES.IPAddressPool, manifest: IPAddressPoolManifest },
+  L2Advertisement: { ...IDENTITIES.L2Advertisement, manifest: L2AdvertisementManifest },
+  BGPPeer: { ...IDENTITIES.BGPPeer, manifest: BGPPeerManifest },
+  BGPAdvertisement: { ...IDENTITIES.BGPAdvertisement, manifest: BGPAdvertisementManifest },
+  Community: { ...IDENTITIES.Community, manifest: CommunityManifest },
+  NetworkPolicy: { ...IDENTITIES.NetworkPolicy, manifest: NetworkPolicyManifest },
+  PeerSlice: { ...IDENTITIES.PeerSlice },
+  EndpointSlice: { ...IDENTITIES.EndpointSlice, manifest: EndpointSliceManifest },
+  Endpoints: { ...IDENTITIES.Endpoints, manifest: EndpointsManifest },
   Deployment: { ...IDENTITIES.Deployment, manifest: DeploymentManifest },
   ReplicaSet: { ...IDENTITIES.ReplicaSet, manifest: ReplicaSetManifest },
   ReplicationController: { ...IDENTITIES.ReplicationController, manifest: ReplicationControllerManifest },
@@ -150,4 +213,24 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   },
   SchedulerPlugin: { ...IDENTITIES.SchedulerPlugin, manifest: SchedulerPluginManifest },
   Event: { ...IDENTITIES.Event },
+  ProxyConfig: { ...IDENTITIES.ProxyConfig },
+  Ingress: { ...IDENTITIES.Ingress, manifest: IngressManifest },
+  IngressClass: { ...IDENTITIES.IngressClass, manifest: IngressClassManifest },
+  GatewayClass: { ...IDENTITIES.GatewayClass, manifest: GatewayClassManifest, alsoReads: ['v1beta1'] },
+  Gateway: { ...IDENTITIES.Gateway, manifest: GatewayManifest, alsoReads: ['v1beta1'] },
+  HTTPRoute: { ...IDENTITIES.HTTPRoute, manifest: HTTPRouteManifest, alsoReads: ['v1beta1'] },
+  GRPCRoute: { ...IDENTITIES.GRPCRoute, manifest: GRPCRouteManifest, alsoReads: ['v1alpha2'] },
+  TLSRoute: { ...IDENTITIES.TLSRoute, manifest: TLSRouteManifest, alsoReads: ['v1alpha2', 'v1alpha3'] },
+  TCPRoute: { ...IDENTITIES.TCPRoute, manifest: TCPRouteManifest, alsoReads: ['v1'] },
+  ReferenceGrant: {
+    ...IDENTITIES.ReferenceGrant,
+    manifest: ReferenceGrantManifest,
+    alsoReads: ['v1', 'v1alpha2'],
+  },
+  BackendTLSPolicy: { ...IDENTITIES.BackendTLSPolicy, manifest: BackendTLSPolicyManifest, alsoReads: ['v1alpha3'] },
+  ClusterIssuer: { ...IDENTITIES.ClusterIssuer, manifest: ClusterIssuerManifest },
+  Issuer: { ...IDENTITIES.Issuer, manifest: IssuerManifest },
+  Certificate: { ...IDENTITIES.Certificate, manifest: CertificateManifest },
+  Order: { ...IDENTITIES.Order },
+  Challenge: { ...IDENTITIES.Challenge },
 };

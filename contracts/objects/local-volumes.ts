@@ -19,8 +19,8 @@ export function isLocallyMade({ metadata }: Pick<PersistentVolume, 'metadata'>):
 /** `pvc-` and the claim's uid: it names a folder, so that it must lead nowhere else. */
 export const LOCAL_NAME = /^pvc-[A-Za-z0-9][A-Za-z0-9-]{0,62}$/;
 
-/** The one node that a volume of ours is on; undefined for any other volume. */
-export function homeOf(volume: PersistentVolume): string | undefined {
+/** The node whose disk such a volume is on; undefined for any other volume. */
+export function diskOf(volume: PersistentVolume): string | undefined {
   if (!isLocallyMade(volume)) return undefined;
   const [term] = volume.spec.nodeAffinity?.required?.nodeSelectorTerms ?? [];
   return term?.matchExpressions?.find(({ key }) => key === HOSTNAME_LABEL)?.values?.[0];
@@ -34,6 +34,16 @@ export function isSizeEnforced({ metadata }: Pick<PersistentVolume, 'metadata'>)
 /** Bytes that it is held to; undefined for one that may fill its node's disk. */
 export function enforcedBytes(volume: PersistentVolume): number | undefined {
   return isLocallyMade(volume) && isSizeEnforced(volume) ? parseQuantity(volume.spec.capacity.storage) : undefined;
+}
+
+/** Of the file system of such a volume, and so of its image. */
+export const IMAGE_BLOCK = 4096;
+/** Less has no room for a journal, and soon none for anything else. */
+const SMALLEST_IMAGE = 16 * 2 ** 20;
+
+/** Bytes of its node's disk that a volume takes which is to have `capacity` bytes: never fewer. */
+export function imageBytes(capacity: number): number {
+  return Math.max(SMALLEST_IMAGE, Math.ceil(capacity / IMAGE_BLOCK) * IMAGE_BLOCK);
 }
 
 /** The capacity that it had, while its node has not said that it has the one of its spec. */

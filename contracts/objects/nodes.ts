@@ -35,6 +35,22 @@ export interface NodeStatus {
   readonly allocatable?: ResourceList;
   readonly conditions?: readonly Condition[];
   readonly nodeInfo?: NodeSystemInfo;
+  /** Ours: bytes of its disk for volumes that are held to their sizes, with those that it has. */
+  readonly volumeRoom?: string;
+  /** Ours: how far its proxy follows its ProxyConfig, as the agent reports it; absent from nodes that have none. */
+  readonly proxy?: {
+    readonly generation: number | null;
+    readonly problems: readonly { readonly port?: number | undefined; readonly message: string }[];
+  };
+  /** Ours: routers that it speaks to about addresses of load balancers, as the agent reports it; absent where there is none. */
+  readonly bgp?: {
+    readonly sessions: readonly {
+      readonly peer: string;
+      readonly established: boolean;
+      readonly message?: string | undefined;
+    }[];
+    readonly problems: readonly { readonly peer?: string | undefined; readonly message: string }[];
+  };
   /** The largest, at most 50. */
   readonly images?: readonly ContainerImage[];
 }
@@ -42,7 +58,13 @@ export interface Node {
   readonly apiVersion: 'v1';
   readonly kind: 'Node';
   readonly metadata: ObjectMeta;
-  readonly spec: { readonly podCIDR?: string; readonly taints?: readonly Taint[]; readonly unschedulable?: boolean };
+  readonly spec: {
+    readonly podCIDR?: string;
+    /** That, and its range of IPv6: where the cluster has both families. Told to people: it follows from the first. */
+    readonly podCIDRs?: readonly string[];
+    readonly taints?: readonly Taint[];
+    readonly unschedulable?: boolean;
+  };
   readonly status?: NodeStatus;
 }
 export type StoredNode = Node & { readonly metadata: StoredMeta };

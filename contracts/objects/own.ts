@@ -2,11 +2,23 @@
  * Plumbline's own kinds, group plumbline.dev/v1alpha1: Cluster (the repository's settings) and Machine (one server).
  */
 import { z } from 'zod';
+import { canonicalAddress, canonicalCidr, familyOfRange } from '../ip.ts';
 import { OWN_API_VERSION } from './identity.ts';
 import { Finalizers, ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { Taint } from './nodes.ts';
 import { ResourceList } from './quantity.ts';
-import { atomicList, DnsSubdomain, LabelValue, listMap, listSet, object, Port, QualifiedName } from './schema.ts';
+import {
+  atomic,
+  atomicList,
+  DnsLabel,
+  DnsSubdomain,
+  LabelValue,
+  listMap,
+  listSet,
+  object,
+  Port,
+  QualifiedName,
+} from './schema.ts';
 
 /** Place of the label matchers in a query. */
 export const LABEL_MATCHERS = '<<.LabelMatchers>>';
@@ -23,6 +35,11 @@ const Prometheus = object({
     .max(2048, 'must be no more than 2048 characters')
     .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), 'may hold no user name and no password')
     .refine((url) => !/[?#]/.test(url), "may have no '?' and no '#'"),
+  /**
+   * A Secret with what it asks for, in Flux' keys: `username` and `password`, or `bearerToken`; `ca.crt`, the certificate
+   * authority of its server where that is not a known one. Read from what is live, so that it changes with its commit.
+   */
+  secretRef: object({ namespace: DnsLabel, name: DnsSubdomain }).optional(),
   /**
    * How measures are worked out whose value is not the sum of the series of their name. `query` is PromQL in which
    * `<<.LabelMatchers>>` stands for what is asked of the series, and `<<.GroupBy>>` for the label that tells pods apart, or
@@ -43,17 +60,67 @@ const Prometheus = object({
   )
     .max(MOST_QUERIES, `must have at most ${MOST_QUERIES} entries`)
     .optional(),
+}).refine(({ url, secretRef }) => secretRef === undefined || /^https:/i.test(url), {
+  path: ['url'],
+  error: 'must be https where there is a secretRef: anybody on the way could read it',
 });
 export type Prometheus = z.infer<typeof Prometheus>;
+
+/** A DNS server, with a port where it is not 53. */
+const DnsServer = z
+  .string()
+  .regex(/^\d{1,3}(\.\d{1,3}){3}(:\d{1,5})?$/, 'must be an IPv4 address, or ADDRESS:PORT')
+  .refine((text) => {
+    const [address, port = '53'] = text.split(':');
+    return z.ipv4().safeParse(address).success && Number(port) >= 1 && Number(port) <= 65_535;
+  }, 'must be an IPv4 address, or ADDRESS:PORT');
+const MOST_DNS_SERVERS = 15;
+const MOST_STUB_DOMAINS = 100;
+
+const Dns = object({
+  /** Asked in this order, the next where one does not answer; each machine's own resolvers when absent. */
+  servers: z
+    .array(DnsServer)
+    .min(1, 'must name one')
+    .max(MOST_DNS_SERVERS, `must be at most ${MOST_DNS_SERVERS}`)
+    .optional(),
+  /** Domains whose names others know, as of a company's own servers. */
+  stubDomains: listMap(
+    ['domain'],
+    object({
+      domain: DnsSubdomain,
+      servers: z.array(DnsServer).min(1, 'must name one').max(MOST_DNS_SERVERS, `must be at most ${MOST_DNS_SERVERS}`),
+    }),
+  )
+    .max(MOST_STUB_DOMAINS, `must be at most ${MOST_STUB_DOMAINS}`)
+    .optional(),
+});
+
+/** A range for IPv4, and one for IPv6 where the cluster is to have both. */
+const Ranges = z
+  .array(z.union([z.cidrv4(), z.cidrv6().transform(canonicalCidr)]))
+  .min(1, 'must have one entry or two')
+  .max(2, 'must have one entry or two')
+  .refine(
+    ([first = '', second]) =>
+      familyOfRange(first) === 'IPv4' && (second === undefined || familyOfRange(second) === 'IPv6'),
+    'must be a range of IPv4, or one of IPv4 and one of IPv6: clusters of IPv6 alone are not there yet',
+  );
 
 const ClusterSpec = object({
   network: object({
     /** Range that every node's pod range is cut from. */
     podCIDR: z.cidrv4().default('10.244.0.0/16'),
+    /** The same for both families; its first is `podCIDR`. */
+    podCIDRs: Ranges.optional(),
     /** Prefix length of one node's pod range: 24 gives 254 pod addresses. */
     nodeMaskSize: z.int().min(16).max(30).default(24),
+    /** The same of its IPv6 range; 64 when absent. */
+    nodeMaskSizeIPv6: z.int().min(64).max(112).optional(),
     /** Range of Service addresses; must not overlap podCIDR. */
     serviceCIDR: z.cidrv4().default('10.96.0.0/16'),
+    /** The same for both families; its first is `serviceCIDR`. */
+    serviceCIDRs: Ranges.optional(),
     nodePortRange: z
       .string()
       .regex(/^\d+-\d+$/, 'must be FIRST-LAST')
@@ -61,7 +128,15 @@ const ClusterSpec = object({
     /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. */
     overlay: z.enum(['auto', 'vxlan', 'none']).default('auto'),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
-  }).prefault({}),
+  })
+    .transform(({ podCIDRs, serviceCIDRs, ...network }) => ({
+      ...network,
+      ...(podCIDRs?.[0] !== undefined && { podCIDR: podCIDRs[0] }),
+      ...(podCIDRs?.length === 2 && { podCIDRs }),
+      ...(serviceCIDRs?.[0] !== undefined && { serviceCIDR: serviceCIDRs[0] }),
+      ...(serviceCIDRs?.length === 2 && { serviceCIDRs }),
+    }))
+    .prefault({}),
   nodes: object({
     /** Silence after which a node's Ready condition becomes Unknown (Kubernetes' node-monitor-grace-period). */
     monitorGracePeriodSeconds: z.int().min(1).default(40),
@@ -72,9 +147,11 @@ const ClusterSpec = object({
     /**
      * Refuse a commit that would delete more than this share of the repository's objects (0 to 100). When absent: more
      * than ten objects that are more than half of all, or all there are. A commit with the files of an earlier one, as
-     * a rollback makes it, may delete any share.
+     * a rollback makes it, may delete any share, and so may one whose message says `Plumbline-Allow-Prune: N`.
      */
     maxPrunePercent: z.int().min(0).max(100).optional(),
+    /** The same as a number of objects; both hold where both are there. */
+    maxPruneObjects: z.int().min(0).optional(),
     /**
      * Finalizers that nobody here removes any more: taken off every object that is being deleted. For a controller that
      * is gone, and has left its name on objects.
@@ -83,6 +160,27 @@ const ClusterSpec = object({
   }).prefault({}),
   /** Where measures come from that are not of the nodes: see docs/workloads.md, HorizontalPodAutoscaler. */
   metrics: object({ prometheus: Prometheus.optional() }).optional(),
+  secrets: object({
+    /**
+     * Age recipients of the control planes: for whom Secrets are encrypted in Git where nobody else is named, and who is
+     * missed where a Secret is not for them.
+     */
+    recipients: listSet(
+      z
+        .string()
+        .max(2048, 'must be no more than 2048 characters')
+        .regex(/^age1(pq1)?[02-9ac-hj-np-z]{58,}$/, 'must be an age recipient, as `plumb secret keygen` prints it'),
+    ).optional(),
+  }).optional(),
+  /** Where requests from outside are taken: docs/gateway.md. */
+  gateway: object({
+    /** Labels of the nodes that serve Gateways and Ingresses; all that pods may be placed on when absent. */
+    nodeSelector: atomic(z.record(QualifiedName, LabelValue)).optional(),
+    /** Ports of Ingresses. */
+    ingress: object({ httpPort: Port.default(80), httpsPort: Port.default(443) }).prefault({}),
+  }).prefault({}),
+  /** Names that are not the cluster's. */
+  dns: Dns.optional(),
   serviceAccounts: object({
     /**
      * Names the cluster in the tokens of its pods (`iss`), and is for whom a token is that says no audience. Where others
@@ -131,6 +229,8 @@ const MachineSpec = object({
    * address what the node tells, the address of its default or only route.
    */
   internalIP: z.ipv4().optional(),
+  /** The same of IPv6, in a cluster that has both families; when absent what the node tells, if it has one. */
+  internalIPv6: z.ipv6().transform(canonicalAddress).optional(),
   labels: z.record(QualifiedName, LabelValue).optional(),
   taints: atomicList(['key', 'effect', 'value'], Taint).optional(),
   unschedulable: z.boolean().default(false),
@@ -163,18 +263,38 @@ export interface Source {
   readonly apiVersion: typeof OWN_API_VERSION;
   readonly kind: 'Source';
   readonly metadata: ObjectMeta;
-  readonly spec: { readonly url: string; readonly branch: string };
+  /** What is followed is a branch, a tag, or the newest tag in a range of versions. */
+  readonly spec: {
+    readonly url: string;
+    readonly branch?: string;
+    readonly tag?: string;
+    readonly semver?: string;
+  };
   readonly status?: SourceStatus;
 }
 export type StoredSource = Source & { readonly metadata: StoredMeta };
 export interface SourceStatus {
+  /** What is in no manifest any more, and stays: the first of them, for people. Absent where there is none. */
+  readonly kept?: readonly string[];
   /** Newest commit seen on the branch. */
   readonly observedRevision?: string;
   /** Commit whose objects are in force. */
   readonly appliedRevision?: string;
   /** Newest first, at most 50. */
   readonly history: readonly RevisionRecord[];
+  /** Other repositories that Apps of the revision in force are rendered from. */
+  readonly sources?: readonly SourcePin[];
   readonly conditions?: readonly Condition[];
+}
+/** The commit of another repository that is in force, and what keeps a newer one from being so. */
+export interface SourcePin {
+  readonly id: string;
+  readonly url: string;
+  readonly follows: string;
+  readonly apps: readonly string[];
+  /** Absent where none could be read yet: its Apps are left out. */
+  readonly commit?: string;
+  readonly problem?: string;
 }
 export interface RevisionRecord {
   readonly revision: string;
@@ -182,6 +302,8 @@ export interface RevisionRecord {
   readonly author: string;
   readonly committedAt: string;
   readonly seenAt: string;
+  /** The tag that it was found by. */
+  readonly tag?: string;
   readonly finishedAt?: string;
   /**
    * Applied: its objects are in the store. Healthy: and all of them became healthy. Superseded: a newer one took its
@@ -193,6 +315,8 @@ export interface RevisionRecord {
    * What applying it changed; absent where that is not known, because the state had been rebuilt from the nodes before.
    */
   readonly counts?: { readonly create: number; readonly update: number; readonly delete: number };
+  /** How it was noticed, and how long after that it was first acted on, in milliseconds. */
+  readonly noticed?: { readonly by: 'hook' | 'poll' | 'webhook' | 'start'; readonly actedAfterMs?: number };
   /** It is on the branch no longer: a force-push took it away. */
   readonly removed?: true;
   /** Of a revision that was in force until a newer one took its place. */

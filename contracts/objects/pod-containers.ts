@@ -1,12 +1,10 @@
 /** Which of a pod's containers run when. Free of schemas: a node agent uses it. */
 import type { Container, Pod, PodSpec } from './pod.ts';
+import { isSidecar } from './sidecar.ts';
 
 type Containers = Pick<PodSpec, 'containers' | 'initContainers'>;
 
-/** Whether an init container goes on beside the containers that start after it. Source: Kubernetes, KEP-753. */
-export function isSidecar(initContainer: Pick<Container, 'restartPolicy'>): boolean {
-  return initContainer.restartPolicy === 'Always';
-}
+export { isSidecar } from './sidecar.ts';
 
 /** Those that run together once the pod has started: sidecars, then containers, each in the spec's order. */
 export function lastingContainers<S extends Containers>(spec: S): readonly S['containers'][number][] {

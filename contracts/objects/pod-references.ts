@@ -36,6 +36,7 @@ const OF_SOURCE: {
   downwardAPI: NOTHING,
   emptyDir: NOTHING,
   hostPath: NOTHING,
+  image: NOTHING,
   nfs: NOTHING,
   configMap: ({ name, items, optional }) => [
     { kind: 'ConfigMap', name, keys: keysOf(items), optional, path: ['configMap', 'name'] },

@@ -5,15 +5,11 @@
 import { findCondition } from './conditions.ts';
 import { isSidecar, lastingContainers } from './pod-containers.ts';
 import type { Pod, PodSpec, PodStatus } from './pod.ts';
+import { sumOfRequests, type Amounts } from './pod-sums.ts';
 import type { ResourceList } from './quantity.ts';
-import { parseMilli, parseQuantity } from './quantity-value.ts';
+import { parseQuantity } from './quantity-value.ts';
 
-/** Amounts by resource name: cpu in thousandths of a core, everything else in bytes or pieces, whole numbers. */
-export type Amounts = ReadonlyMap<string, number>;
-
-function amount(resource: string, quantity: string): number {
-  return resource === 'cpu' ? parseMilli(quantity) : Math.ceil(parseQuantity(quantity));
-}
+export { sumOfRequests, type Amounts } from './pod-sums.ts';
 
 /** Amounts that a node has; rounded down, so that nothing is promised that is not there. */
 export function capacityOf(list: ResourceList | undefined): Amounts {
@@ -86,38 +82,4 @@ function requestsBySpec(pod: Pod): Amounts {
   let requests = known.get(pod.spec);
   if (!requests) known.set(pod.spec, (requests = new Map([['pods', 1], ...sumOfRequests(pod.spec, {})])));
   return requests;
-}
-
-/** The sum of what a spec asks for, where containers that do not say what they need ask for `silent`. */
-export function sumOfRequests(
-  { containers, initContainers = [], overhead = {} }: PodSpec,
-  silent: ResourceList,
-): Map<string, number> {
-  const sum = new Map<string, number>();
-  for (const { resources } of containers) add(sum, { ...silent, ...resources.requests });
-  const besideInit = new Map<string, number>();
-  let starting: ReadonlyMap<string, number> = new Map();
-  for (const container of initContainers) {
-    const requests = { ...silent, ...container.resources.requests };
-    if (isSidecar(container)) {
-      add(sum, requests);
-      add(besideInit, requests);
-    } else starting = larger(starting, add(new Map(besideInit), requests));
-  }
-  return add(larger(sum, starting), overhead);
-}
-
-function add(sum: Map<string, number>, list: ResourceList): Map<string, number> {
-  for (const [resource, quantity] of Object.entries(list))
-    sum.set(resource, (sum.get(resource) ?? 0) + amount(resource, quantity));
-  return sum;
-}
-
-function larger(one: Amounts, other: Amounts): Map<string, number> {
-  return new Map(
-    [...one.keys(), ...other.keys()].map((resource) => [
-      resource,
-      Math.max(one.get(resource) ?? 0, other.get(resource) ?? 0),
-    ]),
-  );
 }

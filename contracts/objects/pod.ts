@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { DataKey } from './config.ts';
 import { FieldRef, ResourceFieldRef } from './downward.ts';
-import { withDefaultTag } from './image-name.ts';
+import { defaultPullPolicy } from './image-name.ts';
 import type { ObjectMeta } from './meta.ts';
 import { Condition, ManifestMeta, TemplateMeta, type StoredMeta } from './meta.ts';
 import {
@@ -12,6 +12,7 @@ import {
   PreemptionPolicy,
   TopologySpreadConstraint,
 } from './placement.ts';
+import { isOfWholePod, quantitiesOf, sumOfRequests, type PodResources } from './pod-sums.ts';
 import { ResourceList } from './quantity.ts';
 import {
   allocated,
@@ -36,6 +37,7 @@ import {
   unset,
   type NotYet,
 } from './schema.ts';
+import { signalNumber } from './stop-signals.ts';
 import { Volume, VolumeMount } from './volumes.ts';
 import { DEFAULT_SCHEDULER_NAME, DEFAULT_SERVICE_ACCOUNT } from './well-known.ts';
 
@@ -206,8 +208,16 @@ const SecurityContext = object(
     capabilities: object({ add: z.array(z.string()).optional(), drop: z.array(z.string()).optional() }).optional(),
     seccompProfile: SeccompProfile.optional(),
     ...CONFINED,
+    /** `Unmasked`: all of /proc is shown, for a pod with users of its own. The default is not written down. */
+    procMount: unset(
+      '',
+      z
+        .enum(['Default', 'Unmasked'])
+        .transform((how) => (how === 'Default' ? undefined : how))
+        .optional(),
+    ),
   },
-  { ...SECURITY_NOT_YET, procMount: ['', 'Default'] },
+  SECURITY_NOT_YET,
 );
 
 /**
@@ -261,10 +271,15 @@ const ContainerShape = object(
     livenessProbe: Probe.optional(),
     readinessProbe: Probe.optional(),
     startupProbe: Probe.optional(),
-    lifecycle: object(
-      { preStop: LifecycleHandler.optional(), postStart: LifecycleHandler.optional() },
-      { stopSignal: NEVER },
-    ).optional(),
+    lifecycle: object({
+      preStop: LifecycleHandler.optional(),
+      postStart: LifecycleHandler.optional(),
+      /** Absent: the image's own, else SIGTERM. Source: Kubernetes, KEP-4960. */
+      stopSignal: z
+        .string()
+        .refine((name) => signalNumber(name) !== undefined, 'must be the name of a signal, such as SIGQUIT')
+        .optional(),
+    }).optional(),
     securityContext: SecurityContext.optional(),
     volumeMounts: listMap(['mountPath'], VolumeMount).optional(),
     stdin: z.boolean().default(false),
@@ -285,11 +300,6 @@ const ContainerShape = object(
     volumeDevices: [[]],
   },
 );
-
-/** `:latest` and untagged images are pulled Always, others IfNotPresent (Kubernetes' documented default). */
-function defaultPullPolicy(image: string): 'Always' | 'IfNotPresent' {
-  return withDefaultTag(image).endsWith(':latest') ? 'Always' : 'IfNotPresent';
-}
 
 export const Container = ContainerShape.transform((c) => ({
   ...c,
@@ -401,11 +411,21 @@ const PodSpecShape = object(
     readinessGates: atomicList(['conditionType'], PodReadinessGate).optional(),
     /** Absent: the runtime's own default. */
     runtimeClassName: unset('', DnsSubdomain.optional()),
+    /** What all containers together ask for and may have, whatever each of them says. Source: Kubernetes, KEP-2837. */
+    resources: object(
+      { limits: ResourceList.optional(), requests: ResourceList.optional() },
+      { claims: [[]] },
+    ).optional(),
     /** What the pod takes besides what its containers ask for: what its RuntimeClass says. */
     overhead: ResourceList.optional(),
     hostNetwork: z.boolean().default(false),
     hostPID: z.boolean().default(false),
     hostIPC: z.boolean().default(false),
+    /** False: its users are none of the node's. That they are the node's is the default, and not written down. */
+    hostUsers: z
+      .boolean()
+      .transform((asOnNode) => (asOnNode ? undefined : asOnNode))
+      .optional(),
     /** All containers see each other's processes, and the sandbox's. */
     shareProcessNamespace: z.boolean().default(false),
     hostname: unset('', DnsLabel.optional()),
@@ -453,21 +473,30 @@ const PodSpecShape = object(
       },
     ).optional(),
     volumes: listMap(['name'], Volume).optional(),
+    /** What the pod's programs are made for: looked at, and not written down. */
+    os: object({ name: z.literal('linux') }).optional(),
   },
   {
     // No pod has a token that it does not name in a projected volume, as there is no API in the cluster yet: one that
     // wants none gets what it asks for, and the default is known to every pod without the field.
     automountServiceAccountToken: [true, false],
     ephemeralContainers: [[]],
-    hostUsers: [true],
-    os: [{ name: 'linux' }],
     priority: NEVER,
     resourceClaims: [[]],
-    resources: [{}],
     schedulingGroup: NEVER,
     workloadRef: NEVER,
   },
-);
+).superRefine(({ os, containers, initContainers }, context) => {
+  if (os) return;
+  for (const [list, entries] of Object.entries({ containers, initContainers }))
+    for (const [index, { lifecycle }] of (entries ?? []).entries())
+      if (lifecycle?.stopSignal !== undefined)
+        context.addIssue({
+          code: 'custom',
+          path: [list, index, 'lifecycle', 'stopSignal'],
+          message: 'may only be set where spec.os.name is',
+        });
+});
 /**
  * `RuntimeDefault` of AppArmor is what a pod gets anyhow. Where the pod does not say another one, it is not written down:
  * that a machine has no AppArmor keeps no such pod away.
@@ -492,13 +521,28 @@ function withoutDefaultProfiles<S extends z.infer<typeof PodSpecShape>>({
   };
 }
 
+/**
+ * What the pod as a whole asks for where it has limits and does not say: what its containers ask for, else as much as
+ * its limits. Source: Kubernetes pkg/apis/core/v1/defaults.go (setDefaultPodRequests).
+ */
+function withPodRequests(spec: Parameters<typeof sumOfRequests>[0]): { readonly resources?: PodResources } {
+  const { resources: { limits = {}, requests = {} } = {}, overhead: _overhead, ...containers } = spec;
+  if (Object.keys(limits).length === 0) return Object.keys(requests).length > 0 ? { resources: { requests } } : {};
+  const derived = Object.entries(quantitiesOf(sumOfRequests(containers, {}))).filter(
+    ([name]) => isOfWholePod(name) && !name.startsWith('hugepages-'),
+  );
+  const all = { ...limits, ...Object.fromEntries(derived), ...requests };
+  return { resources: { limits, requests: all } };
+}
+
 export const PodSpec = readAs({ serviceAccount: 'serviceAccountName' }, PodSpecShape).transform(
-  ({ serviceAccount, serviceAccountName = serviceAccount, ...spec }) => ({
+  ({ serviceAccount, serviceAccountName = serviceAccount, os: _os, resources, ...spec }) => ({
     ...spec,
     // The default is not written down, so that naming it changes no pod.
     ...(serviceAccountName !== undefined && serviceAccountName !== DEFAULT_SERVICE_ACCOUNT && { serviceAccountName }),
     tolerations: withOutageTolerations(spec.tolerations),
     ...withoutDefaultProfiles(spec),
+    ...withPodRequests({ ...spec, ...(resources && { resources }) }),
   }),
 );
 export type PodSpec = z.infer<typeof PodSpec>;
@@ -531,6 +575,7 @@ export const ContainerStatus = object({
   image: z.string(),
   imageID: z.string(),
   containerID: z.string().optional(),
+  stopSignal: z.string().optional(),
   /** Requests that its node has said yes to. */
   allocatedResources: ResourceList.optional(),
   /** What is in force for the running container. */

@@ -51,3 +51,12 @@ export function quantityOfMilli(milli: number): string {
   for (; amount !== 0 && amount % 1000 === 0 && thousands < SUFFIXES.length - 1; thousands++) amount /= 1000;
   return `${amount}${SUFFIXES[thousands] ?? ''}`;
 }
+
+/** Bytes as Kubernetes writes them: `104857600` is `100Mi`, `1500` is `1500`. */
+export function quantityOfBytes(bytes: number): string {
+  const [suffix, power] = Object.entries(BINARY).findLast(([, power]) => bytes !== 0 && bytes % 2 ** power === 0) ?? [
+    '',
+    0,
+  ];
+  return `${bytes / 2 ** power}${suffix}`;
+}

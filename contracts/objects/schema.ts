@@ -151,6 +151,17 @@ export const DnsSubdomain = z
     "must consist of lower case letters, digits, '-' and '.', and start and end with a letter or digit",
   );
 
+/** Which controller a class is for: a domain and a path, as in `plumbline.dev/NAME`, of at most `most` characters. */
+export function controllerOfClass(most: number, name: string): z.ZodString {
+  return z
+    .string()
+    .max(most, `must be no more than ${most} characters`)
+    .regex(
+      /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\/[A-Za-z0-9/\-._~%!$&'()*+,;=:]+$/,
+      `must be DOMAIN/PATH, such as plumbline.dev/${name}`,
+    );
+}
+
 /** A label value: at most 63 characters, may be empty. */
 export const LabelValue = z
   .string()

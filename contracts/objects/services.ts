@@ -1,22 +1,13 @@
 /** Service and EndpointSlice. Source: Kubernetes v1 and discovery.k8s.io/v1 API references. */
 import { z } from 'zod';
+import { canonicalAddress, type Family } from '../ip.ts';
+import { isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../ipv4.ts';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
-import {
-  allocated,
-  atomic,
-  DnsLabel,
-  LabelValue,
-  listMap,
-  NEVER,
-  object,
-  Port,
-  QualifiedName,
-  unset,
-} from './schema.ts';
+import { allocated, atomic, DnsLabel, LabelValue, listMap, object, Port, QualifiedName, unset } from './schema.ts';
 
 export const ServicePort = object({
   name: unset('', DnsLabel.optional()),
-  protocol: unset('', z.enum(['TCP', 'UDP']).default('TCP')),
+  protocol: unset('', z.enum(['TCP', 'UDP', 'SCTP']).default('TCP')),
   port: Port,
   targetPort: z.preprocess(
     (port) => (port === 0 || port === '' ? undefined : port),
@@ -28,59 +19,98 @@ export const ServicePort = object({
 }).transform((p) => ({ ...p, targetPort: p.targetPort ?? p.port }));
 export type ServicePort = z.infer<typeof ServicePort>;
 
-export const ServiceSpec = object(
-  {
-    type: unset('', z.enum(['ClusterIP', 'NodePort']).default('ClusterIP')),
-    selector: atomic(z.record(QualifiedName, LabelValue)).optional(),
-    /** May be empty for a headless Service only. */
-    ports: listMap(['port', 'protocol'], allocated(['nodePort'], ServicePort)).default([]),
-    /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
-    clusterIP: unset('', z.union([z.literal('None'), z.ipv4()]).optional()),
-    /** The same, as a list of one. */
-    clusterIPs: z
-      .array(z.union([z.literal('None'), z.ipv4()]))
-      .max(1, 'must have one entry: there is one address family')
-      .optional(),
-    sessionAffinity: unset('', z.enum(['None', 'ClientIP']).default('None')),
-    sessionAffinityConfig: object({
-      clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
-    }).optional(),
-    publishNotReadyAddresses: z.boolean().default(false),
-  },
-  {
-    allocateLoadBalancerNodePorts: NEVER,
-    externalIPs: [[]],
-    externalName: [''],
-    externalTrafficPolicy: ['', 'Cluster'],
-    healthCheckNodePort: [0],
-    internalTrafficPolicy: ['Cluster'],
-    ipFamilies: [[], ['IPv4']],
-    ipFamilyPolicy: ['SingleStack', 'PreferDualStack'],
-    loadBalancerClass: NEVER,
-    loadBalancerIP: [''],
-    loadBalancerSourceRanges: [[]],
-    trafficDistribution: NEVER,
-  },
-)
+/** Addresses that name one machine or none. Source: Kubernetes, ValidateNonSpecialIP. */
+const SPECIAL_RANGES = ['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/24'].map(parseRange);
+export const NonSpecialIPv4 = z
+  .ipv4('must be an IPv4 address')
+  .refine(
+    (text) => !isAddress(text) || !SPECIAL_RANGES.some((range) => rangeHolds(range, parseAddress(text))),
+    'may not be unspecified (0.0.0.0), in the loopback range (127.0.0.0/8), or in a link-local range (169.254.0.0/16, 224.0.0.0/24)',
+  );
+
+/** A range of addresses with spaces around it at most. Source: Kubernetes, ValidateService. */
+const SourceRange = z
+  .string()
+  .transform((text) => text.trim())
+  .refine((text) => readRange(text) !== undefined, 'must be an IPv4 range such as 10.0.0.0/8');
+
+/** `None`, or an address of either family, as the kernel writes it. */
+const ClusterIP = z.union([z.literal('None'), z.ipv4(), z.ipv6().transform(canonicalAddress)]);
+const IP_FAMILIES = ['IPv4', 'IPv6'] as const satisfies readonly Family[];
+
+export const TRAFFIC_POLICIES = ['Cluster', 'Local'] as const;
+/** `PreferClose` is the older word for `PreferSameZone` (KEP-3015). */
+export const TRAFFIC_DISTRIBUTIONS = ['PreferClose', 'PreferSameZone', 'PreferSameNode'] as const;
+
+export const ServiceSpec = object({
+  type: unset('', z.enum(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName']).default('ClusterIP')),
+  selector: atomic(z.record(QualifiedName, LabelValue)).optional(),
+  /** May be empty for a headless Service only. */
+  ports: listMap(['port', 'protocol'], allocated(['nodePort'], ServicePort)).default([]),
+  /** Allocated from the cluster's service range when absent; `None` makes a headless Service. */
+  clusterIP: unset('', ClusterIP.optional()),
+  /** That, and one of the other family where it has both: then it is here, with two entries. */
+  clusterIPs: z.array(ClusterIP).max(2, 'may hold two entries at most').optional(),
+  /** The first is that of `clusterIP`. What follows where it is absent: ./service-families.ts. */
+  ipFamilies: atomic(z.array(z.enum(IP_FAMILIES)).max(2, 'may hold two entries at most')).optional(),
+  ipFamilyPolicy: unset('', z.enum(['SingleStack', 'PreferDualStack', 'RequireDualStack']).optional()),
+  sessionAffinity: unset('', z.enum(['None', 'ClientIP']).default('None')),
+  sessionAffinityConfig: object({
+    clientIP: object({ timeoutSeconds: z.int().min(1).max(86400).default(10800) }).prefault({}),
+  }).optional(),
+  publishNotReadyAddresses: z.boolean().default(false),
+  /** Of type ExternalName: the name that this one is an alias of. */
+  externalName: unset('', z.string().optional()),
+  /** Addresses that lead to nodes by somebody else's doing; what comes for one is the Service's. */
+  externalIPs: atomic(z.array(NonSpecialIPv4).max(100)).optional(),
+  /** Absent: `Cluster`. */
+  externalTrafficPolicy: unset('', z.enum(TRAFFIC_POLICIES).optional()),
+  /** Absent: `Cluster`. */
+  internalTrafficPolicy: z.enum(TRAFFIC_POLICIES).optional(),
+  trafficDistribution: z.enum(TRAFFIC_DISTRIBUTIONS).optional(),
+  /** Allocated for type LoadBalancer with externalTrafficPolicy Local. */
+  healthCheckNodePort: unset(0, Port.optional()),
+  /** Absent: true. */
+  allocateLoadBalancerNodePorts: z.boolean().optional(),
+  /** Absent: Plumbline's own pools. */
+  loadBalancerClass: QualifiedName.optional(),
+  loadBalancerIP: unset('', NonSpecialIPv4.optional()),
+  loadBalancerSourceRanges: atomic(z.array(SourceRange).max(1000)).optional(),
+})
   .refine((s) => !s.clusterIPs?.length || s.clusterIPs[0] === s.clusterIP, {
     path: ['clusterIPs'],
     message: 'must be the same as clusterIP',
   })
-  .transform(({ clusterIPs: _, ...spec }) => spec);
+  .transform(({ clusterIPs, ipFamilies, ...spec }) => ({
+    ...spec,
+    ...(clusterIPs?.length === 2 && { clusterIPs }),
+    ...(ipFamilies?.length && { ipFamilies }),
+  }));
 export type ServiceSpec = z.infer<typeof ServiceSpec>;
 
 export const ServiceManifest = object({
   apiVersion: z.literal('v1'),
   kind: z.literal('Service'),
   metadata: ManifestMeta,
-  spec: allocated(['clusterIP'], ServiceSpec),
+  spec: allocated(['clusterIP', 'clusterIPs', 'healthCheckNodePort'], ServiceSpec),
 });
+
+/** An address that leads to a Service from outside. */
+export interface LoadBalancerIngress {
+  readonly ip: string;
+  /** `VIP`: packets arrive at a node with this address as their destination. */
+  readonly ipMode?: 'VIP';
+}
+export interface ServiceStatus {
+  readonly conditions?: readonly Condition[];
+  readonly loadBalancer?: { readonly ingress?: readonly LoadBalancerIngress[] };
+}
 export interface Service {
   readonly apiVersion: 'v1';
   readonly kind: 'Service';
   readonly metadata: ObjectMeta;
   readonly spec: ServiceSpec;
-  readonly status?: { readonly conditions?: readonly Condition[] };
+  readonly status?: ServiceStatus;
 }
 export type StoredService = Service & { readonly metadata: StoredMeta };
 
@@ -88,7 +118,18 @@ export type StoredService = Service & { readonly metadata: StoredMeta };
 export interface Endpoint {
   readonly addresses: readonly string[];
   readonly conditions: { readonly ready: boolean; readonly serving: boolean; readonly terminating: boolean };
-  readonly nodeName?: string;
+  readonly nodeName?: string | undefined;
+  /** Of the node. Here only where the Service prefers one zone or node, or a manifest says it. */
+  readonly zone?: string | undefined;
+  /** From where it is to be used, where its Service prefers near ones. */
+  readonly hints?:
+    | {
+        readonly forZones?: readonly { readonly name: string }[] | undefined;
+        readonly forNodes?: readonly { readonly name: string }[] | undefined;
+      }
+    | undefined;
+  /** What the endpoint is called below its Service's name. */
+  readonly hostname?: string | undefined;
   readonly targetRef?: {
     readonly kind: 'Pod';
     readonly namespace: string;
@@ -102,7 +143,7 @@ export interface EndpointSlice {
   readonly apiVersion: 'discovery.k8s.io/v1';
   readonly kind: 'EndpointSlice';
   readonly metadata: ObjectMeta;
-  readonly addressType: 'IPv4';
+  readonly addressType: Family;
   readonly endpoints: readonly Endpoint[];
   readonly ports: readonly {
     readonly name: string;

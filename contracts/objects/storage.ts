@@ -1,17 +1,13 @@
-/**
- * PersistentVolume, PersistentVolumeClaim and StorageClass. Source: Kubernetes v1 and storage.k8s.io/v1 API reference;
- * pkg/apis/core/validation and pkg/apis/storage/validation.
- */
+/** PersistentVolume and PersistentVolumeClaim. Source: Kubernetes v1 API reference, pkg/apis/core/validation. */
 import { z } from 'zod';
 import type { Condition } from './meta.ts';
 import { ManifestMeta, TemplateMeta, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { NodeAffinity } from './placement.ts';
 import { Quantity, ResourceList } from './quantity.ts';
-import { parseQuantity } from './quantity-value.ts';
+import { parseQuantity, QUANTITY_PATTERN } from './quantity-value.ts';
 import { atomic, DnsLabel, DnsSubdomain, NEVER, object, oneOf, unset, type NotYet } from './schema.ts';
 import { LabelSelector } from './selectors.ts';
 import { NfsServer, OTHER_PLUGINS } from './volume-plugins.ts';
-import { LOCAL_PROVISIONER, NO_PROVISIONER } from './well-known.ts';
 
 export const AccessMode = z.enum(['ReadWriteOnce', 'ReadOnlyMany', 'ReadWriteMany', 'ReadWriteOncePod']);
 export type AccessMode = z.infer<typeof AccessMode>;
@@ -27,8 +23,11 @@ const AccessModes = atomic(
     ),
 );
 
-/** An amount of bytes, more than none. */
-const Storage = Quantity.refine((text) => parseQuantity(text) > 0, 'must be greater than zero');
+/** An amount of bytes, more than none. What is no quantity is told of as that alone. */
+const Storage = Quantity.refine(
+  (text) => !QUANTITY_PATTERN.test(text) || parseQuantity(text) > 0,
+  'must be greater than zero',
+);
 /** Of a volume or claim only its storage counts. */
 const StorageOf = z.object({ storage: Storage }).catchall(Quantity);
 
@@ -39,10 +38,13 @@ const ClassName = z.union([z.literal(''), DnsSubdomain]);
 const VOLUME_MODE: NotYet = { volumeMode: ['', 'Filesystem'] };
 
 /** An absolute path that leads nowhere else than it says. */
-const HostFolder = z
+export const HostFolder = z
   .string()
   .startsWith('/', 'must be an absolute path')
   .refine((path) => !path.split('/').includes('..'), "must not contain '..'");
+
+/** Of mount(8). */
+export const MountOptions = atomic(z.array(z.string().min(1)).max(64));
 
 /** What a claim asks for. Of an existing one only the storage may grow. */
 export const PersistentVolumeClaimSpec = object(
@@ -126,7 +128,7 @@ const PersistentVolumeSpec = oneOf(
       accessModes: AccessModes,
       capacity: StorageOf,
       claimRef: ClaimRef.optional(),
-      mountOptions: atomic(z.array(z.string().min(1)).max(64)).optional(),
+      mountOptions: MountOptions.optional(),
       nodeAffinity: object({
         required: NodeAffinity.shape.requiredDuringSchedulingIgnoredDuringExecution,
       }).optional(),
@@ -177,39 +179,3 @@ export interface PersistentVolume {
   readonly status?: PersistentVolumeStatus;
 }
 export type StoredPersistentVolume = PersistentVolume & { readonly metadata: StoredMeta };
-
-/** How volumes are made for claims that name the class. Nothing but its expansion ever changes. */
-export const StorageClassManifest = object(
-  {
-    apiVersion: z.literal('storage.k8s.io/v1'),
-    kind: z.literal('StorageClass'),
-    metadata: ManifestMeta,
-    provisioner: z.enum([LOCAL_PROVISIONER, NO_PROVISIONER]),
-    /** Of what becomes of volumes that are made. */
-    reclaimPolicy: unset('', z.enum(['Delete', 'Retain']).default('Delete')),
-    allowVolumeExpansion: z.boolean().default(false),
-    volumeBindingMode: unset('', z.enum(['Immediate', 'WaitForFirstConsumer']).default('Immediate')),
-    /** `size: enforced`: a volume is a file system of its own, and takes no more than what was asked for. */
-    parameters: atomic(object({ size: z.enum(['enforced', 'unenforced']).optional() }).optional()),
-  },
-  { mountOptions: [[]], allowedTopologies: [[]] },
-)
-  .refine((c) => c.provisioner === LOCAL_PROVISIONER || Object.keys(c.parameters ?? {}).length === 0, {
-    path: ['parameters'],
-    error: `must be absent: ${NO_PROVISIONER} makes no volumes`,
-  })
-  .refine((c) => c.provisioner !== LOCAL_PROVISIONER || c.volumeBindingMode === 'WaitForFirstConsumer', {
-    path: ['volumeBindingMode'],
-    error: `must be WaitForFirstConsumer: ${LOCAL_PROVISIONER} makes a volume on the node of the first pod that uses it`,
-  });
-export interface StorageClass {
-  readonly apiVersion: 'storage.k8s.io/v1';
-  readonly kind: 'StorageClass';
-  readonly metadata: ObjectMeta;
-  readonly provisioner: typeof LOCAL_PROVISIONER | typeof NO_PROVISIONER;
-  readonly reclaimPolicy: 'Delete' | 'Retain';
-  readonly allowVolumeExpansion: boolean;
-  readonly volumeBindingMode: 'Immediate' | 'WaitForFirstConsumer';
-  readonly parameters?: { readonly size?: 'enforced' | 'unenforced' | undefined } | undefined;
-}
-export type StoredStorageClass = StorageClass & { readonly metadata: StoredMeta };

@@ -1,8 +1,9 @@
 /** A pod's volumes and where its containers have them. Source: Kubernetes v1 API reference, Volume and VolumeMount. */
 import { z } from 'zod';
 import { FieldRef, ResourceFieldRef } from './downward.ts';
-import { Quantity } from './quantity.ts';
+import { Quantity, QUANTITY_PATTERN } from './quantity.ts';
 import { PersistentVolumeClaimTemplate } from './storage.ts';
+import { defaultPullPolicy } from './image-name.ts';
 import { NfsServer, OTHER_PLUGINS } from './volume-plugins.ts';
 import { atomicList, DnsLabel, DnsSubdomain, int32, NEVER, object, oneOf, unset } from './schema.ts';
 
@@ -40,8 +41,18 @@ const Projection = object(
   { clusterTrustBundle: NEVER, podCertificate: NEVER },
 );
 
+/** The node's disk, its memory, or huge pages: of the size that the pod asks for, or of this one. */
+const EmptyDirMedium = z
+  .string()
+  .refine(
+    (medium) =>
+      ['', 'Memory', 'HugePages'].includes(medium) ||
+      (medium.startsWith('HugePages-') && QUANTITY_PATTERN.test(medium.slice('HugePages-'.length))),
+    'must be empty, Memory, HugePages or HugePages-SIZE',
+  );
+
 const VolumeSource = {
-  emptyDir: object({ medium: z.enum(['', 'Memory']).default(''), sizeLimit: Quantity.optional() }).optional(),
+  emptyDir: object({ medium: EmptyDirMedium.default(''), sizeLimit: Quantity.optional() }).optional(),
   hostPath: object({
     path: z.string().min(1),
     type: z
@@ -54,6 +65,16 @@ const VolumeSource = {
   projected: object({ defaultMode: DefaultMode, sources: atomicList([], Projection).optional() }).optional(),
   nfs: object({ server: NfsServer, path: z.string().min(1), readOnly: z.boolean().default(false) }).optional(),
   persistentVolumeClaim: object({ claimName: DnsSubdomain, readOnly: z.boolean().default(false) }).optional(),
+  /** The files of an image, which nobody can write or run. Source: Kubernetes, KEP-4639. */
+  image: object({
+    reference: z
+      .string()
+      .min(1, 'is required')
+      .regex(/^\S(.*\S)?$/s, 'must not begin or end with white space'),
+    pullPolicy: unset('', z.enum(['Always', 'IfNotPresent', 'Never']).optional()),
+  })
+    .transform((image) => ({ ...image, pullPolicy: image.pullPolicy ?? defaultPullPolicy(image.reference) }))
+    .optional(),
   /** A claim of the pod's own, which goes with it. */
   ephemeral: object({ volumeClaimTemplate: PersistentVolumeClaimTemplate }).optional(),
 };
@@ -65,7 +86,6 @@ const VolumeShape = oneOf(
     {
       ...OTHER_PLUGINS,
       gitRepo: NEVER,
-      image: NEVER,
     },
   ),
 ).refine((v) => sourcesOf(v).length <= 1, `must have at most one of ${VOLUME_SOURCES.join(', ')}`);

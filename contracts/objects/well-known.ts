@@ -27,6 +27,25 @@ export const DEFAULT_SERVICE_ACCOUNT = 'default';
 
 /** Makes a folder on the node of a claim's first pod. */
 export const LOCAL_PROVISIONER = 'plumbline.dev/local';
+/**
+ * Make a folder of a share for a claim: ours, and the names that manifests for Kubernetes have. Source:
+ * kubernetes-csi/csi-driver-nfs, kubernetes-sigs/nfs-subdir-external-provisioner.
+ */
+export const NFS_PROVISIONERS = [
+  'plumbline.dev/nfs',
+  'nfs.csi.k8s.io',
+  'k8s-sigs.io/nfs-subdir-external-provisioner',
+] as const;
+/** Annotation of a volume that is a folder of a share: the share's path on its server. */
+export const NFS_SHARE = 'plumbline.dev/nfs-share';
+/** Annotation of such a volume: permissions of its folder, octal, where its class says them. */
+export const NFS_FOLDER_MODE = 'plumbline.dev/nfs-folder-mode';
+/** Annotation of such a volume: `delete`, `archive` or `retain`. */
+export const NFS_ON_DELETE = 'plumbline.dev/nfs-on-delete';
+/** Annotation of such a volume: `true` once its folder is there. */
+export const NFS_FOLDER_MADE = 'plumbline.dev/nfs-folder-made';
+/** Annotation of such a volume: the node whose agent does what is to be done on the share. */
+export const TENDED_BY = 'plumbline.dev/tended-by';
 /** Annotation of a volume: who made it. Source: Kubernetes, component-helpers/storage/volume AnnDynamicallyProvisioned. */
 export const PROVISIONED_BY = 'pv.kubernetes.io/provisioned-by';
 /**

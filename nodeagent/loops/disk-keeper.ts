@@ -8,24 +8,22 @@
  */
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
-import type { Pod } from '../../contracts/objects/index.ts';
-import { everyContainer, lastingContainers } from '../../contracts/objects/pod-containers.ts';
-import { parseQuantity } from '../../contracts/objects/quantity-value.ts';
+import { everyContainer } from '../../contracts/objects/pod-containers.ts';
+import { requestsOf } from '../../contracts/objects/pod-requests.ts';
 import {
   agedImages,
   imageBytesToFree,
   imagesToRemove,
   isFull,
-  podToEvict,
-  PRESSURE_HOLDS_MS,
   reserveBytes,
   shortages,
   type ImageAge,
   type NodeDisks,
-  type PodDisk,
 } from '../core/node/disk.ts';
-import type { DiskState } from '../core/node/report.ts';
+import { podToEvict, type Candidate } from '../core/node/eviction.ts';
+import { afterLook, NOT_LOOKED, type PressureState } from '../core/node/pressure.ts';
 import { identityOf } from '../core/pod/objects.ts';
+import { imagesOfVolumes } from '../core/pod/volumes/image.ts';
 import type { Clock } from '../ports/clock.ts';
 import { RuntimeError } from '../ports/container-runtime.ts';
 import type { DiskSpace } from '../ports/disk-space.ts';
@@ -33,22 +31,24 @@ import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import { startBeat } from './beat.ts';
+import type { Evictor } from './evictor.ts';
 import type { PodManager } from './pod-manager.ts';
-import { podsToRun } from './pods-to-run.ts';
+import { podsToRun, priorityIn } from './pods-to-run.ts';
 import type { StatusHub } from './status-hub.ts';
 
 export interface DiskKeeperDeps {
   readonly space: DiskSpace;
   readonly images: ImageStore;
   readonly assignment: AssignmentStore;
-  readonly pods: Pick<PodManager, 'observed' | 'evict' | 'wakeAll'>;
+  readonly pods: Pick<PodManager, 'observed' | 'wakeAll'>;
+  readonly evictor: Evictor;
   readonly hub: Pick<StatusHub, 'statuses'>;
   /** Name of the sandboxes' image. */
   readonly sandboxImage: () => string;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after the first look, and when that becomes another. */
-  readonly onState: (state: DiskState) => void;
+  readonly onState: (state: PressureState) => void;
   /** Images were removed. */
   readonly onImages: () => void;
 }
@@ -57,40 +57,45 @@ export interface DiskKeeperDeps {
 const LOOK_EVERY_MS = 10_000;
 /** Images' ages are noted at least this often. */
 const NOTE_IMAGES_MS = 60_000;
-/** An evicted pod may take this long to free what it held before the next one goes. */
-const EVICTION_MS = 30_000;
-const CRITICAL_CLASSES: readonly (string | undefined)[] = ['system-node-critical', 'system-cluster-critical'];
+
+/** From the end of a pod's grace period until its processes are gone, in milliseconds. */
+const KILL_MS = 1000;
+
+/** A pod that may go; `seen`: bytes that were counted of it, of which there may be more. */
+interface Held extends Candidate {
+  readonly seen: number;
+}
 
 export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> } {
   const { space, images, assignment, hub, clock, log } = deps;
   const closing = new AbortController();
   let ages: ReadonlyMap<string, ImageAge> = new Map();
   let notedAt = Number.NEGATIVE_INFINITY;
-  let state: DiskState | undefined;
-  let shortAt = 0;
+  let watch = NOT_LOOKED;
+  /** When pods were first seen to be ending, by uid. */
+  let ending: ReadonlyMap<string, number> = new Map();
   /** What was complained of last. */
   let trouble = '';
-  let evicting: { readonly uid: string; readonly at: number } | undefined;
 
   function tell(short: readonly string[], now: number): void {
-    if (short.length > 0) shortAt = now;
-    else if (state?.pressure === true && now - shortAt < PRESSURE_HOLDS_MS) return;
-    const next: DiskState =
+    const seen =
       short.length > 0
         ? { pressure: true, message: `the node is short of disk: ${short.join(', ')}` }
         : { pressure: false, message: 'the node has no disk pressure' };
-    if (state?.message === next.message) return;
-    if (next.pressure || state) log.warn('disk pressure', { detail: next.message });
-    state = next;
-    deps.onState(next);
+    const before = watch.state;
+    watch = afterLook(watch, seen, now);
+    if (!watch.state || watch.state.message === before?.message) return;
+    if (watch.state.pressure || before) log.warn('disk pressure', { detail: watch.state.message });
+    deps.onState(watch.state);
     deps.pods.wakeAll();
   }
 
   /** As pods that are to run name them, and the sandboxes' one. */
   function wantedNames(): readonly string[] {
-    const ofPods = podsToRun(assignment, hub).flatMap((pod) =>
-      everyContainer(pod.spec).map(({ image }) => withDefaultTag(image)),
-    );
+    const ofPods = podsToRun(assignment, hub).flatMap((pod) => [
+      ...everyContainer(pod.spec).map(({ image }) => withDefaultTag(image)),
+      ...imagesOfVolumes(pod),
+    ]);
     return [...new Set([deps.sandboxImage(), ...ofPods])].filter((name) => name !== '');
   }
 
@@ -129,13 +134,12 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     return removed;
   }
 
-  /** Whether one was chosen. */
-  async function evictOne(disks: NodeDisks, short: readonly string[], now: number): Promise<boolean> {
-    if (evicting && now - evicting.at < EVICTION_MS && (deps.pods.observed(evicting.uid)?.containers.length ?? 0) > 0)
-      return false;
+  async function evictOne(disks: NodeDisks, short: readonly string[]): Promise<'chosen' | 'goes already' | 'none'> {
+    if (deps.evictor.isBusy()) return 'goes already';
     // A runtime on a full disk may not answer: the pods' own files tell enough then.
     const written = await space.writtenByContainers(closing.signal).catch(complain);
-    const pods: PodDisk[] = [];
+    const priority = priorityIn(assignment);
+    const pods: Held[] = [];
     for (const pod of podsToRun(assignment, hub)) {
       const { uid } = identityOf(pod);
       const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce(
@@ -143,32 +147,46 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
         0,
       );
       const files = await space.filesOf(identityOf(pod));
+      const seen = inLayers + files.bytes;
       pods.push({
         uid,
-        usedBytes: inLayers + files.bytes,
-        counted: files.whole,
-        requestedBytes: requestOf(pod),
-        critical: CRITICAL_CLASSES.includes(pod.spec.priorityClassName),
+        priority: priority(pod),
+        // What is hidden among very many files, or very deep, would otherwise be paid for by its neighbours; and it is
+        // what takes a node's inodes.
+        used: files.whole ? seen : undefined,
+        seen,
+        requested: requestsOf(pod).get('ephemeral-storage') ?? 0,
       });
     }
-    const chosen = podToEvict(pods);
-    if (!chosen) return false;
-    evicting = { uid: chosen.uid, at: now };
+    const chosen = podToEvict(pods, 'requests');
+    if (!chosen) return 'none';
     const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
-    log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.usedBytes });
-    deps.pods.evict(
+    log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.seen });
+    deps.evictor.evict(
       chosen.uid,
-      `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.counted ? '' : 'at least '}${kibibytes(chosen.usedBytes)}, request is ${kibibytes(chosen.requestedBytes)}.`,
-      'NodePressure',
+      `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.used === undefined ? 'at least ' : ''}${kibibytes(chosen.seen)}, request is ${kibibytes(chosen.requested)}.`,
     );
-    return true;
+    return 'chosen';
+  }
+
+  /** Whether a pod that was told to end should have by now. */
+  function isOverdue(now: number): boolean {
+    const pods = assignment
+      .current()
+      .list('Pod')
+      .filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
+    ending = new Map(pods.map((pod) => identityOf(pod).uid).map((uid) => [uid, ending.get(uid) ?? now]));
+    return pods.some(({ metadata, spec }) => {
+      const seconds = metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds;
+      return now - (ending.get(metadata.uid ?? '') ?? now) > seconds * 1000 + KILL_MS;
+    });
   }
 
   async function pass(): Promise<void> {
     const now = clock.monotonic();
     const disks = await space.read(closing.signal);
     const short = shortages(disks);
-    const isNew = short.length > 0 && state?.pressure !== true;
+    const isNew = short.length > 0 && watch.state?.pressure !== true;
     tell(short, now);
     if (short.length === 0) await space.reserve(reserveBytes(disks)).catch(complain);
     const bytes = imageBytesToFree(disks);
@@ -176,8 +194,9 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now).catch(complain) : 0;
     // What was just let go of shows at the next look.
     if (short.length === 0 || isNew || (removed ?? 0) > 0) return;
-    const begun = await evictOne(disks, short, now).catch(complain);
-    if (begun !== true && isFull(disks)) await space.reserve(0);
+    const eviction = await evictOne(disks, short).catch(complain);
+    // The runtime keeps no end that it cannot write down. While what fills the disk runs, it would have that room too.
+    if (isFull(disks) && eviction !== 'chosen' && (eviction !== 'none' || isOverdue(now))) await space.reserve(0);
   }
 
   function complain(cause: unknown): void {
@@ -195,14 +214,6 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
  */
 function unlessNoImage(cause: unknown): undefined {
   if (!(cause instanceof RuntimeError && (cause.failure === 'Other' || cause.failure === 'NotFound'))) throw cause;
-}
-
-function requestOf(pod: Pod): number {
-  return lastingContainers(pod.spec).reduce((sum, container) => {
-    const requests = container.resources.requests as Readonly<Record<string, string>> | undefined;
-    const request = requests?.['ephemeral-storage'];
-    return sum + (request === undefined ? 0 : parseQuantity(request));
-  }, 0);
 }
 
 const kibibytes = (bytes: number): string => `${Math.floor(bytes / 1024)}Ki`;

@@ -5,10 +5,14 @@
 import { errorText } from '../../contracts/errors.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import type { AssignmentView } from '../core/assignment.ts';
-import { planChange, touchedBy, touchedByAll } from '../core/data-plane/assemble.ts';
+import { planChange, sceneDigest, touchedBy, touchedByAll } from '../core/data-plane/assemble.ts';
 import { flowsLeft, misledFlows, type Flow, type StaleFlow } from '../core/data-plane/flows.ts';
-import { localPodRange } from '../core/data-plane/network.ts';
+import { CLUSTER_DNS } from '../../contracts/agent/places.ts';
+import { canonicalCidr, type Family } from '../../contracts/ip.ts';
+import { familySettings, localPodRange } from '../core/data-plane/network.ts';
 import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from '../core/data-plane/plan.ts';
+import { Guards } from '../core/data-plane/policy/guards.ts';
+import type { GuardChange, GuardPart } from '../core/data-plane/policy/plan.ts';
 import { ServiceIndex } from '../core/data-plane/service-index.ts';
 import type { LocalPods } from '../core/local-pods.ts';
 import { FilterRefusedError, type FilterSurvey, type PacketFilter } from '../ports/packet-filter.ts';
@@ -39,20 +43,40 @@ const LOOKS_PER_SURVEY = 10;
 const GONE = 'they are gone or were emptied';
 
 export interface FilterSyncDeps {
+  /** Whose rules are kept: those of {@link filter}. */
+  readonly family: Family;
   readonly filter: PacketFilter;
   readonly pods: LocalPods;
   readonly log: NetworkLog;
+  /** The user that the proxy runs as, by number. */
+  readonly proxyUser?: number | undefined;
+  /** Hears what the rules in force guard, when they are; undefined while that is not known. */
+  readonly onGuards?: ((guards: Guards | undefined) => void) | undefined;
   /** Hears what was found, once the rules that others changed are whole again. */
   readonly onRepair: (found: string) => void;
 }
 
-export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps): FilterSync {
+export function createFilterSync({
+  family,
+  filter,
+  pods,
+  log,
+  proxyUser,
+  onGuards,
+  onRepair,
+}: FilterSyncDeps): FilterSync {
   const index = new ServiceIndex();
+  const guards = new Guards();
+  let podRange: string | undefined;
   /** What the kernel should have, as of the last look: this plan. No policy before the first. */
   let policy: NodePolicy | undefined;
   const forwardings = new Map<PlanOwner, readonly Forwarding[]>();
   /** What of it the kernel may not have yet. */
-  const unwritten = { policy: false, owners: new Set<PlanOwner>() };
+  const unwritten = {
+    policy: false,
+    owners: new Set<PlanOwner>(),
+    guards: new Map<string, GuardPart | undefined>(),
+  };
   /** Of the last write; undefined while it is not known what the kernel has. */
   let generation: string | undefined;
   /** What others did to the rules since they were written. */
@@ -60,6 +84,7 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   let stale: StaleFlow[] = [];
   /** Some client may wait for the answer of a TCP endpoint that gets no new connections. */
   let waiting = false;
+  let scene: string | undefined;
   let localRange: string | undefined;
   let overlayPort: number | undefined;
   let count = 0;
@@ -68,13 +93,35 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   let warned = false;
 
   const decide = (view: AssignmentView, changed: ReadonlySet<ObjectKey> | 'all'): void => {
-    const range = localPodRange(view);
-    const scope = { view, pods, index, overlayPort };
-    // Which targets are this node's own is part of every forwarding.
+    const digest = sceneDigest(view, family);
+    const scope = { family, view, pods, index, overlayPort, proxyUser };
+    // Which targets are this node's own, and near, is part of every forwarding.
     const touched =
-      changed === 'all' || range !== localRange ? touchedByAll(scope, forwardings.keys()) : touchedBy(scope, changed);
+      changed === 'all' || digest !== scene ? touchedByAll(scope, forwardings.keys()) : touchedBy(scope, changed);
     advance(planChange(scope, touched));
+    const range = localPodRange(view, family);
+    decideGuards(view, range, changed);
     localRange = range;
+    scene = digest;
+  };
+
+  /** Whose addresses are in which rules depends on the ranges too. */
+  const decideGuards = (
+    view: AssignmentView,
+    range: string | undefined,
+    changed: ReadonlySet<ObjectKey> | 'all',
+  ): void => {
+    onGuards?.(undefined);
+    const settings = familySettings(view, family);
+    if (!settings) return;
+    const cidr = canonicalCidr(settings.podCIDR);
+    // Names are asked of an address of IPv4.
+    const addresses = { podRange: cidr, dns: family === 'IPv4' ? CLUSTER_DNS.address : undefined };
+    const scope = { family, view, pods, addresses, localRange: range };
+    const all = range !== localRange || cidr !== podRange;
+    const change: GuardChange = guards.change(scope, all ? 'all' : changed);
+    podRange = cidr;
+    for (const [name, part] of change) unwritten.guards.set(name, part);
   };
 
   const advance = (change: PlanChange): void => {
@@ -100,8 +147,10 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     const change = {
       ...(unwritten.policy && { policy }),
       forwardings: new Map(owners.map((owner) => [owner, forwardings.get(owner) ?? []] as const)),
+      guards: new Map(unwritten.guards),
     };
     unwritten.policy = false;
+    unwritten.guards.clear();
     unwritten.owners.clear();
     return change;
   };
@@ -109,14 +158,15 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
   const commit = async (signal: AbortSignal): Promise<void> => {
     if (policy === undefined) return;
     const before = generation;
-    if (before !== undefined && !unwritten.policy && unwritten.owners.size === 0) return;
+    const isDone = !unwritten.policy && unwritten.owners.size === 0 && unwritten.guards.size === 0;
+    if (before !== undefined && isDone) return;
     const change = takeUnwritten();
     // Whatever happens next, what the kernel has is not known until the write is known to be in.
     generation = undefined;
     const next = String(count + 1);
     const { commands } =
       before === undefined
-        ? await filter.replace({ policy, forwardings }, next, signal)
+        ? await filter.replace({ policy, forwardings, guards: guards.parts }, next, signal)
         : await filter.change(change, next, signal);
     if (commands === 0) {
       generation = before;
@@ -124,7 +174,7 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     }
     count += 1;
     generation = next;
-    log('debug', 'packet filter written', { generation, commands, whole: before === undefined });
+    log('debug', 'packet filter written', { family, generation, commands, whole: before === undefined });
     if (damage !== undefined) onRepair(damage);
     damage = undefined;
   };
@@ -174,6 +224,7 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
       log('warn', 'packet filter refused a change; writing all rules', { reason: error.message });
       await commit(signal);
     }
+    if (policy !== undefined) onGuards?.(guards);
     await forget(signal);
   };
 
@@ -186,7 +237,9 @@ export function createFilterSync({ filter, pods, log, onRepair }: FilterSyncDeps
     async guardOverlay(view, port, signal) {
       if (port !== overlayPort) {
         overlayPort = port;
-        advance(planChange({ view, pods, index, overlayPort }, { services: [], pods: [], policy: true }));
+        advance(
+          planChange({ family, view, pods, index, overlayPort, proxyUser }, { services: [], pods: [], policy: true }),
+        );
       }
       await write(signal);
     },

@@ -20,7 +20,13 @@ export function createLocalPods(hub: StatusHub, lastStatuses: ReadonlyMap<string
     const before = known.get(report.uid);
     const now = localPod(report);
     known.set(report.uid, now);
-    if (before?.address === now.address && before?.ready === now.ready && before.over === now.over) return;
+    if (
+      before?.address === now.address &&
+      before?.addressIPv6 === now.addressIPv6 &&
+      before?.ready === now.ready &&
+      before.over === now.over
+    )
+      return;
     for (const listener of listeners) listener([objectKey('Pod', report.namespace, report.name)]);
   });
   hub.onForget((uid) => {

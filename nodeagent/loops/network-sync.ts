@@ -6,28 +6,40 @@ import { errorText } from '../../contracts/errors.ts';
 import { isKeyOf, kindOfKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
-import { localPodRange, networkSettings } from '../core/data-plane/network.ts';
+import { familySettings, localPodRange } from '../core/data-plane/network.ts';
+import type { Family } from '../../contracts/ip.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { FilterDisturbance, PacketFilter } from '../ports/packet-filter.ts';
 import type { Routing } from '../ports/routing.ts';
-import { createFilterSync } from './filter-sync.ts';
+import { createFilterSyncs } from './filter-syncs.ts';
 import { watchFilter } from './filter-watch.ts';
+import type { HeldAddresses } from './held-addresses.ts';
 import type { NetworkLog } from './network-log.ts';
+import type { KnownGuards } from './policy-gate.ts';
 import type { NodeEvent } from './status-hub.ts';
-import { concernsRouting, routingDigest, syncCni, syncRouting } from './routing-sync.ts';
+import { concernsRouting, releaseAddresses, routingDigest, syncCni, syncRouting, withProxy } from './routing-sync.ts';
 
 export interface NetworkSyncDeps {
   readonly assignment: AssignmentSource;
   /** What the node itself knows of its pods; the assignment alone counts when absent. */
   readonly pods?: LocalPodSource;
+  /** Of IPv4; it hears of changes to the rules of both. */
   readonly filter: PacketFilter;
+  /** Of IPv6: used where the cluster has that. Where it is absent, the node has none. */
+  readonly filterIPv6?: PacketFilter;
   readonly routing: Routing;
   readonly cni: CniConfigFile;
+  /** Addresses of load balancers that this machine holds; none when absent. */
+  readonly held?: HeldAddresses;
+  /** The user that the proxy runs as, by number; absent where there is none of its own. */
+  readonly proxyUser?: number | undefined;
   readonly clock: Clock;
   readonly log: NetworkLog;
   /** Hears every change of the state. */
   onState(state: NetworkState): void;
+  /** Hears what the rules in force guard; undefined while that is not known. */
+  readonly onGuards?: (guards: KnownGuards | undefined) => void;
   /** Hears what a person should know of, for an Event of the Node. */
   readonly onEvent?: (event: NodeEvent) => void;
   /** Milliseconds between looks at what others may have changed and nobody told; 60,000 when absent. */
@@ -52,7 +64,17 @@ const FIRST_RETRY_MS = 250;
 const LAST_RETRY_MS = 30_000;
 
 /** Which kinds the network is made of; a change to any other object only moves the version. */
-const OUR_KINDS = ['Service', 'EndpointSlice', 'Node', 'Cluster', 'Pod'] as const;
+const OUR_KINDS = [
+  'Service',
+  'EndpointSlice',
+  'Node',
+  'Cluster',
+  'ProxyConfig',
+  'Pod',
+  'NetworkPolicy',
+  'PeerSlice',
+  'Namespace',
+] as const;
 
 /**
  * Starts the loop. Changes that come during a pass lead to exactly one more. A failed pass is tried again after a pause
@@ -86,7 +108,13 @@ export function startNetworkSync(deps: NetworkSyncDeps): NetworkSync {
     },
     stop.signal,
   );
-  const subscriptions = [deps.assignment.onChange(ask), deps.pods?.onChange(ask)];
+  const subscriptions = [
+    deps.assignment.onChange(ask),
+    deps.pods?.onChange(ask),
+    deps.held?.onChange(() => {
+      ask([]);
+    }),
+  ];
 
   const tell = (next: NetworkState): void => {
     if (next.version === state.version && next.error === state.error) return;
@@ -210,11 +238,24 @@ type Pass = (
  * One look at everything that may have changed; never rejects. The parts fail apart: broken routes do not hold back a
  * Service's endpoints.
  */
-function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }: NetworkSyncDeps): Pass {
-  const filterSync = createFilterSync({
-    filter,
+function createPass({
+  filter,
+  filterIPv6,
+  pods = NO_LOCAL_PODS,
+  held,
+  routing,
+  cni,
+  log,
+  proxyUser,
+  onGuards,
+  onEvent,
+}: NetworkSyncDeps): Pass {
+  const filterSync = createFilterSyncs({
+    filters: { IPv4: filter, IPv6: filterIPv6 },
     pods,
     log,
+    proxyUser,
+    onGuards,
     onRepair: (found) =>
       onEvent?.({
         type: 'Warning',
@@ -223,6 +264,8 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
       }),
   });
   let routed: string | undefined;
+  /** The addresses that the machine has. */
+  let had: readonly string[] | undefined;
   let warnings: string[] = [];
 
   return async (view, changed, { verify, disturbed }, signal) => {
@@ -238,6 +281,10 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
     };
 
     const relevant = changed === 'all' ? changed : new Set([...changed].filter((key) => isKeyOf(key, ...OUR_KINDS)));
+    const wanted = held?.current();
+    // What guards an address is in force as long as the machine has the address, and a little longer.
+    if (wanted !== undefined && (had === undefined || had.some((address) => !wanted.includes(address))))
+      await attempt('addresses', () => releaseAddresses(withProxy(view, wanted), routing, log, signal));
     const rulesInForce = await attempt('packet filter', async () => {
       if (disturbed.has('own-rules')) filterSync.distrust();
       const damaged = (verify || disturbed.size > 0) && (await filterSync.verify(signal));
@@ -248,16 +295,20 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
     if (
       verify ||
       routed === undefined ||
+      had !== held?.current() ||
       relevant === 'all' ||
       [...relevant].some((key) => concernsRouting(kindOfKey(key)))
     ) {
       await attempt('routes', async () => {
         const digest = routingDigest(view);
-        if (!verify && digest === routed) return;
+        const current = held?.current();
+        const addresses = rulesInForce ? current : current?.filter((address) => had?.includes(address));
+        if (!verify && digest === routed && addresses === had) return;
         firewallLooked = false;
         routed = undefined;
         const { podMtu } = await syncRouting(
           view,
+          withProxy(view, addresses ?? []),
           routing,
           (port) => filterSync.guardOverlay(view, port, signal),
           log,
@@ -265,12 +316,19 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
         );
         await syncCni(view, cni, podMtu, log, signal);
         routed = digest;
+        had = addresses;
+        held?.inForce(addresses ?? []);
       });
     }
     if (!firewallLooked) {
       await attempt('firewall', async () => {
         const before = warnings;
-        warnings = await forwardWarnings(view, filter, signal);
+        warnings = (
+          await Promise.all([
+            forwardWarnings('IPv4', view, filter, signal),
+            ...(filterIPv6 ? [forwardWarnings('IPv6', view, filterIPv6, signal)] : []),
+          ])
+        ).flat();
         for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
       });
     }
@@ -279,9 +337,14 @@ function createPass({ filter, pods = NO_LOCAL_PODS, routing, cni, log, onEvent }
 }
 
 /** Rules of others that pods' packets do not survive. */
-async function forwardWarnings(view: AssignmentView, filter: PacketFilter, signal: AbortSignal): Promise<string[]> {
-  if (localPodRange(view) === undefined) return [];
-  const { podCIDR } = networkSettings(view);
+async function forwardWarnings(
+  family: Family,
+  view: AssignmentView,
+  filter: PacketFilter,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const podCIDR = familySettings(view, family)?.podCIDR;
+  if (podCIDR === undefined || localPodRange(view, family) === undefined) return [];
   const drops = await filter.forwardDrops(podCIDR, signal);
   return drops.map(
     ({ chain, remedy }) =>

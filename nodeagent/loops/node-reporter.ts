@@ -1,9 +1,11 @@
 /** The node's own report: what the machine has, and whether pods can run on it. */
 import { errorText } from '../../contracts/errors.ts';
-import type { GrowingVolume, NodeReport } from '../../contracts/agent/index.ts';
+import type { BgpReport, GrowingVolume, NodeReport, ProxyReport, TendedVolume } from '../../contracts/agent/index.ts';
 import { HEARTBEAT_SECONDS } from '../../contracts/agent/places.ts';
 import type { NetworkState } from '../core/assignment.ts';
-import { nodeReport, type DiskState, type RuntimeView } from '../core/node/report.ts';
+import type { Pressure } from '../../contracts/objects/taints.ts';
+import type { Pressures, PressureState } from '../core/node/pressure.ts';
+import { nodeReport, type RuntimeView } from '../core/node/report.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime, RuntimeHealth } from '../ports/container-runtime.ts';
 import type { ImageStore } from '../ports/image-store.ts';
@@ -17,18 +19,33 @@ export interface NodeReporter {
   /** Newest; made before this resolves for the first time. */
   readonly ready: Promise<void>;
   internalIP(): string;
+  /** Empty where the machine has none, or the cluster no IPv6. */
+  internalIPv6(): string;
   systemdCgroup(): boolean;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   recursiveReadOnly(): boolean;
   /** Whether the runtime can leave out groups that only the image knows. */
   strictGroups(): boolean;
+  /** Handlers of the runtime that can give a pod users of its own. */
+  userNamespaces(): readonly string[];
   noteNetwork(state: NetworkState): void;
-  noteDisk(state: DiskState): void;
+  notePressure(pressure: Pressure, state: PressureState): void;
   /** Volumes that are to go and of which nothing is left. */
   noteGoneVolumes(names: readonly string[]): void;
   /** Volumes that are to grow: they have, or why they have not. */
   noteGrowth(volumes: readonly GrowingVolume[]): void;
-  diskIsShort(): boolean;
+  /** Volumes on shares that this node tends: done, or why not. */
+  noteTended(volumes: readonly TendedVolume[]): void;
+  /** Bytes of the disk for volumes that are held to their sizes. */
+  noteVolumeRoom(bytes: number): void;
+  /** How far the proxy is; undefined where the node has none. */
+  noteProxy(state: ProxyReport | undefined): void;
+  /** What routers hear; undefined where the node speaks to none. */
+  noteBgp(state: BgpReport | undefined): void;
+  /** The machine goes down: it takes no traffic from now on. */
+  noteShutdown(): void;
+  /** What the node is short of. */
+  pressures(): readonly Pressure[];
   /** As the runtime is set up; empty before it was asked. */
   sandboxImage(): string;
   /**
@@ -55,9 +72,14 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   const closing = new AbortController();
   const waker = createWaker(clock);
   let network: NetworkState = { version: null, error: null };
-  let disk: DiskState | undefined;
+  let pressures: Pressures = {};
+  let goesDown = false;
   let goneVolumes: readonly string[] = [];
   let growingVolumes: readonly GrowingVolume[] = [];
+  let tendedVolumes: readonly TendedVolume[] = [];
+  let volumeRoom: number | undefined;
+  let proxy: ProxyReport | undefined;
+  let bgp: BgpReport | undefined;
   let report: NodeReport | undefined;
   /** As the runtime told last: while it does not answer, what it can do has not changed. */
   let health: RuntimeHealth | undefined;
@@ -110,9 +132,14 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       runtime: seen,
       runtimeVersion: version,
       network,
-      disk,
+      pressures,
+      goesDown,
       goneVolumes,
       growingVolumes,
+      tendedVolumes,
+      volumeRoom,
+      proxy,
+      bgp,
       view: assignment.current(),
       agentVersion: deps.agentVersion,
       agentRss: facts.ownMemory(),
@@ -143,15 +170,17 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   return {
     ready,
     internalIP: () => report?.internalIP ?? '',
+    internalIPv6: () => report?.internalIPv6 ?? '',
     systemdCgroup: () => health?.systemdCgroup ?? false,
     recursiveReadOnly: () => health?.recursiveReadOnly ?? false,
     strictGroups: () => health?.strictGroups ?? false,
+    userNamespaces: () => health?.userNamespaces ?? [],
     noteNetwork(state) {
       network = state;
       waker.wake();
     },
-    noteDisk(state) {
-      disk = state;
+    notePressure(pressure, state) {
+      pressures = { ...pressures, [pressure]: state };
       waker.wake();
     },
     noteGoneVolumes(names) {
@@ -162,7 +191,28 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       growingVolumes = volumes;
       waker.wake();
     },
-    diskIsShort: () => disk?.pressure === true,
+    noteTended(volumes) {
+      tendedVolumes = volumes;
+      waker.wake();
+    },
+    noteVolumeRoom(bytes) {
+      volumeRoom = bytes;
+      waker.wake();
+    },
+    noteProxy(state) {
+      proxy = state;
+      waker.wake();
+    },
+    noteBgp(state) {
+      bgp = state;
+      waker.wake();
+    },
+    noteShutdown() {
+      goesDown = true;
+      waker.wake();
+    },
+    pressures: () =>
+      (Object.keys(pressures) as Pressure[]).filter((pressure) => pressures[pressure]?.pressure === true),
     sandboxImage: () => sandboxImage,
     async needRuntime() {
       if (!runtimeView.reachable) await pass();

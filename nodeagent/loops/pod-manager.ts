@@ -2,17 +2,20 @@
  * All pods of the node: a worker for each that is assigned, and for each that is found in the runtime but no longer
  * assigned.
  */
+import { unlessAborted } from '../../contracts/signals.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Node, Pod, PodStatus } from '../../contracts/objects/index.ts';
 import type { ObjectKey } from '../../contracts/objects/index.ts';
 import { isKeyOf, objectKey } from '../../contracts/objects/key.ts';
-import { refusal, resizeVerdict } from '../core/pod/admission.ts';
+import { shutdownPhases } from '../core/node/shutdown.ts';
+import { refusal, refusalUnder, resizeVerdict, type Refusal } from '../core/pod/admission.ts';
 import { identityOf, objectsFor, referredKeys } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import { LABEL } from '../core/pod/identity.ts';
 import type { EvictionCause } from '../core/pod/plan.ts';
 import type { AssignmentStore } from './assignment-store.ts';
+import { priorityIn } from './pods-to-run.ts';
 import { startPodWorker, type PodWorker, type PodWorkerDeps } from './pod-worker.ts';
 import { createWaker } from './waker.ts';
 
@@ -32,8 +35,12 @@ export interface PodManager {
   running(): readonly { readonly id: string; readonly logPath: string }[];
   /** Has every pod looked at again. */
   wakeAll(): void;
+  /** Nothing of the pod is on the node but, perhaps, its status. */
+  isCleared(uid: string): boolean;
   /** Gives a pod up: see {@link PodWorker.evict}. Nothing happens for one that is not here. */
   evict(uid: string, message: string, cause: EvictionCause): void;
+  /** The machine goes down: ends all pods, in order, and begins no other. Resolves when they have ended or had their time. */
+  shutDown(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -60,6 +67,7 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   const closing = new AbortController();
   const beat = createWaker(clock);
   let eventsLive = false;
+  let goesDown = false;
   /** Pods that the runtime held at the first list; others are known to be new here. */
   let listedOnce: ReadonlySet<string> | undefined;
 
@@ -85,12 +93,20 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
   };
 
   function start(identity: PodIdentity, pod: Pod | undefined): void {
+    if (goesDown) return;
     const reported = pod?.status;
     const isOver = reported?.phase === 'Succeeded' || reported?.phase === 'Failed';
     const previous = (isOver ? reported : undefined) ?? deps.lastStatuses.get(identity.uid) ?? reported;
     const fresh = listedOnce !== undefined && !listedOnce.has(identity.uid) && !observed.has(identity.uid);
-    const refused = fresh && pod && !previous ? refusal(pod, ownNode(), takenIn(), deps.facts()) : undefined;
+    const refused = fresh && pod && !previous ? whyNot(pod) : undefined;
     workers.set(identity.uid, startPodWorker(workerDeps, { identity, pod, previous, fresh, refused }));
+  }
+
+  function whyNot(pod: Pod): Refusal | undefined {
+    return (
+      refusalUnder(deps.pressures(), pod, priorityIn(assignment)(pod)) ??
+      refusal(pod, ownNode(), takenIn(), deps.facts())
+    );
   }
 
   function ownNode(): Node | undefined {
@@ -294,7 +310,22 @@ export function startPodManager(deps: PodManagerDeps): PodManager {
     wakeAll() {
       for (const worker of workers.values()) worker.wake();
     },
+    isCleared: (uid) => workers.get(uid)?.isCleared() !== false,
     evict: (uid, message, cause) => workers.get(uid)?.evict(message, cause),
+    async shutDown() {
+      goesDown = true;
+      const priority = priorityIn(assignment);
+      const ending = [...workers.values()].flatMap((worker) => {
+        const pod = worker.allocated();
+        const { uid } = worker.identity;
+        return pod ? { uid, priority: priority(pod), graceSeconds: pod.spec.terminationGracePeriodSeconds } : [];
+      });
+      for (const { graceSeconds, seconds } of shutdownPhases(ending)) {
+        const ended = Promise.all([...graceSeconds].flatMap(([uid, grace]) => workers.get(uid)?.shutDown(grace) ?? []));
+        using limit = clock.deadline(seconds * 1000);
+        await unlessAborted(limit.signal, ended).catch(() => undefined);
+      }
+    },
     async close() {
       unsubscribe();
       await Promise.all([...workers.values()].map((worker) => worker.close()));

@@ -13,17 +13,18 @@ export interface PodObserver {
 
 export function createPodObserver(uid: string, runtime: ContainerRuntime, files: PodFiles): PodObserver {
   let details = new Map<string, ContainerDetail>();
-  let addresses = new Map<string, string>();
+  let known: { readonly sandbox: string; readonly addresses: readonly string[] } | undefined;
 
   async function detailOf(
     container: ContainerSummary,
     spec: Container | undefined,
     signal: AbortSignal,
   ): Promise<ContainerDetail | undefined> {
-    const known = details.get(container.id);
-    if (known?.state === container.state) return known;
-    const detail = await unlessGone(runtime.container(container.id, signal));
-    return detail && detail.state === 'exited' ? withMessage(detail, container, spec) : detail;
+    const before = details.get(container.id);
+    const same = before?.state === container.state;
+    const detail = same ? before : await unlessGone(runtime.container(container.id, signal));
+    if (detail?.state !== 'exited' || (same && !fallsBack(detail, spec))) return detail;
+    return await withMessage(detail, container, spec);
   }
 
   async function withMessage(
@@ -34,13 +35,13 @@ export function createPodObserver(uid: string, runtime: ContainerRuntime, files:
     const path = container.annotations[ANNOTATION.terminationMessage];
     const written = path === undefined ? '' : await files.terminationMessage(path);
     if (written !== '') return { ...detail, message: written };
-    const fallBack = spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && detail.exitCode !== 0;
-    return fallBack ? { ...detail, message: await files.logTail(detail.logPath) } : detail;
+    return fallsBack(detail, spec) ? { ...detail, message: await files.logTail(detail.logPath) } : detail;
   }
 
-  async function addressOf(sandbox: SandboxSummary | undefined, signal: AbortSignal): Promise<string> {
-    if (!sandbox?.ready) return '';
-    return addresses.get(sandbox.id) ?? (await unlessGone(runtime.sandboxAddress(sandbox.id, signal))) ?? '';
+  async function addressesOf(sandbox: SandboxSummary | undefined, signal: AbortSignal): Promise<readonly string[]> {
+    if (!sandbox?.ready) return [];
+    if (known?.sandbox === sandbox.id) return known.addresses;
+    return (await unlessGone(runtime.sandboxAddresses(sandbox.id, signal))) ?? [];
   }
 
   return {
@@ -63,16 +64,23 @@ export function createPodObserver(uid: string, runtime: ContainerRuntime, files:
           if (detail) containers.push({ ...container, state: detail.state, detail });
         }),
       );
-      const address = await addressOf(newestFirst[0], signal);
+      const addresses = await addressesOf(newestFirst[0], signal);
+      const [address = '', addressIPv6] = addresses;
       details = new Map(containers.map((container) => [container.id, container.detail]));
-      addresses = new Map(newestFirst[0] && address !== '' ? [[newestFirst[0].id, address]] : []);
+      known = newestFirst[0] && addresses.length > 0 ? { sandbox: newestFirst[0].id, addresses } : undefined;
       return {
         sandboxes: newestFirst,
         address,
+        ...(addressIPv6 !== undefined && { addressIPv6 }),
         containers: containers.sort((a, b) => b.attempt - a.attempt || b.createdAt - a.createdAt),
       };
     },
   };
+}
+
+/** If the end of its log is its message: read at each look, as the runtime writes the last lines after it tells of the end. */
+function fallsBack(detail: ContainerDetail, spec: Container | undefined): boolean {
+  return spec?.terminationMessagePolicy === 'FallbackToLogsOnError' && detail.exitCode !== 0;
 }
 
 async function unlessGone<T>(call: Promise<T>): Promise<T | undefined> {

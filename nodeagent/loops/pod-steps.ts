@@ -2,40 +2,51 @@
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/index.ts';
+import { objectKey } from '../../contracts/objects/key.ts';
 import { everyContainer } from '../../contracts/objects/pod-containers.ts';
+import { signalNumber } from '../../contracts/objects/stop-signals.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { loginsFor } from '../core/image/keyring.ts';
-import { cgroupParent } from '../core/pod/identity.ts';
+import { ANNOTATION, cgroupParent, isLimited } from '../core/pod/identity.ts';
+import { podLimits, type PodLimits } from '../core/pod/pod-limits.ts';
 import { linuxResources } from '../core/pod/linux-resources.ts';
 import { hostsFile, logFolder, terminationFile } from '../core/pod/layout.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import { hasHostsFile, hostsFileText, kernelHostname, podDns } from '../core/pod/names.ts';
 import { handlerOf, type PodObjects } from '../core/pod/objects.ts';
 import type { ObservedPod } from '../core/pod/observed.ts';
+import { hasOwnUsers, noOwnUsers, userIdsOf } from '../core/pod/user-ids.ts';
 import type { Resolved } from '../core/pod/resolved.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { PodStep } from '../core/pod/steps.ts';
-import { planVolumes } from '../core/pod/volumes/index.ts';
+import { imageVolumes } from '../core/pod/volumes/image.ts';
+import { planVolumes, type VolumePlan } from '../core/pod/volumes/index.ts';
 import { probeTarget } from '../core/probe/target.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ContainerRuntime } from '../ports/container-runtime.ts';
 import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
+import type { PodCgroups } from '../ports/pod-cgroups.ts';
 import type { PodFiles } from '../ports/pod-files.ts';
 import type { ProbeRunner } from '../ports/probe-runner.ts';
 import type { ImagePuller } from './image-puller.ts';
+import type { PolicyGate } from './policy-gate.ts';
 import type { Limiter } from './limiter.ts';
 import type { PodEvent } from './status-hub.ts';
+import type { HeldUserIds, UserIdHolder } from './user-ids.ts';
 
 export interface StepDeps {
   readonly runtime: ContainerRuntime;
   readonly images: ImageStore;
   readonly puller: ImagePuller;
   readonly files: PodFiles;
+  readonly cgroups: Pick<PodCgroups, 'limit' | 'remove'>;
   readonly probes: ProbeRunner;
   readonly sandboxes: Limiter;
+  readonly userIds: UserIdHolder;
+  readonly policies: Pick<PolicyGate, 'passed'>;
   readonly clock: Clock;
   readonly log: Log;
   facts(): NodeFacts;
@@ -70,32 +81,40 @@ const MIN_GRACE = 2;
 const HOOK_SECONDS_WITHOUT_LIMIT = 3600;
 
 const PERFORMERS: Performers = {
-  async syncVolumes(deps, { pod, objects, tell, closing }) {
+  async syncVolumes(deps, context) {
+    const { pod, objects, tell, closing } = context;
     if (!pod) return DONE;
     const plans = planVolumes(pod, objects, deps.facts().folders);
+    if (plans.ok) {
+      const pulled = await pullVolumes(deps, context, pod, plans.value);
+      if (!pulled.ok) return pulled;
+    }
     const failed = plans.ok ? await reasonIfFails(deps.files.syncVolumes(plans.value, closing)) : plans.message;
     if (failed === undefined) return DONE;
     tell({ type: 'Warning', reason: 'FailedMount', message: failed });
     return { ok: false, reason: 'FailedMount', message: failed };
   },
 
-  async ensureImage(deps, { pod, objects, tell, hurry }, step) {
-    const secrets = (pod?.spec.imagePullSecrets ?? []).flatMap(({ name }) => objects.secret(name) ?? []);
-    const logins = step.policy === 'Never' ? [] : loginsFor(withDefaultTag(step.image), secrets);
-    return await deps.puller.ensure(step.image, step.policy, logins, tell, hurry);
+  async ensureImage(deps, context, step) {
+    return await pull(deps, context, step.image, step.policy);
   },
 
-  async runSandbox(deps, { pod, objects, tell, closing }, step) {
+  async runSandbox(deps, context, step) {
+    const { pod, objects, tell, closing } = context;
     if (!pod) return DONE;
     const hostname = kernelHostname(pod);
     if (!hostname.ok) return sandboxFailed(tell, hostname.message);
     const handler = handlerOf(pod, objects);
     if (!handler.ok) return sandboxFailed(tell, handler.message);
-    const dns = podDns(pod, await deps.files.ofHost());
+    const ids = await userIds(deps, context, pod, handler.value);
+    if (!ids.ok) return sandboxFailed(tell, ids.message);
+    using users = ids.value;
+    const dns = podDns(pod, { ...(await deps.files.ofHost()), clusterDns: deps.facts().clusterDns });
     const config = sandboxConfig(pod, step.attempt, deps.facts(), {
       hostname: hostname.value,
       dns,
       runtimeHandler: handler.value,
+      users: users?.ids,
     });
     const run = (address: string | undefined) =>
       reasonIfFails(deps.sandboxes.run(() => deps.runtime.runSandbox({ ...config, address }, closing)));
@@ -121,7 +140,9 @@ const PERFORMERS: Performers = {
       return { ok: false, ...created };
     }
     tell({ type: 'Normal', reason: 'Created', message: `Created container ${container.name}` });
-    const failed = await reasonIfFails(deps.runtime.startContainer(created.id, context.closing));
+    const failed =
+      (await reasonIfFails(guarded(deps, context, pod))) ??
+      (await reasonIfFails(deps.runtime.startContainer(created.id, context.closing)));
     if (failed !== undefined) {
       tell({ type: 'Warning', reason: 'Failed', message: `Error: ${failed}` });
       return { ok: false, reason: 'RunContainerError', message: failed };
@@ -149,17 +170,25 @@ const PERFORMERS: Performers = {
     if (left > 0) await context.ended(step.after);
     const grace = Math.max(Math.min(MIN_GRACE, whole), left - (deps.clock.monotonic() - begun) / 1000);
     using either = joinSignals(context.hurry, context.closing);
-    return await outcome('KillContainerError', deps.runtime.stopContainer(step.id, grace, either.signal));
+    return await outcome(
+      'KillContainerError',
+      deps.runtime.stopContainer(step.id, grace, either.signal, stopSignalOf(context, step.id)),
+    );
   },
 
-  async resizeContainer(deps, { pod, tell, closing }, step) {
+  async resizeContainer(deps, context, step) {
+    const { pod, tell, closing } = context;
     if (!pod) return DONE;
     const { oomScoreAdj: _fixed, ...resources } = linuxResources({ resources: step.to });
-    const failed = await reasonIfFails(deps.runtime.updateContainer(step.id, resources, closing));
+    const failed =
+      (await reasonIfFails(limitPod(deps, context, podLimits(pod), 'raise'))) ??
+      (await reasonIfFails(deps.runtime.updateContainer(step.id, resources, closing)));
     if (failed === undefined) return DONE;
     tell({ type: 'Warning', reason: 'ResizeError', message: `Error resizing container ${step.container}: ${failed}` });
     return { ok: false, reason: 'ResizeError', message: failed };
   },
+
+  limitPod: (deps, context, { limits }) => outcome('ResizeError', limitPod(deps, context, limits, 'set')),
 
   async removeContainer(deps, { identity, observed, closing }, step) {
     const removed = await outcome('RemoveContainerError', deps.runtime.removeContainer(step.id, closing));
@@ -179,11 +208,10 @@ const PERFORMERS: Performers = {
     ),
   removeSandbox: (deps, { closing }, step) =>
     outcome('RemovePodSandboxError', deps.runtime.removeSandbox(step.id, closing)),
-  cleanUp(deps, { identity, closing }) {
-    return outcome(
-      'CleanUpError',
-      deps.files.remove(identity, cgroupParent(identity.uid, deps.facts().systemdCgroup), closing),
-    );
+  async cleanUp(deps, { identity, closing }) {
+    const removed = await outcome('CleanUpError', deps.files.remove(identity, closing));
+    if (removed.ok) await deps.cgroups.remove(cgroupParent(identity.uid, deps.facts().systemdCgroup));
+    return removed;
   },
 };
 
@@ -201,9 +229,72 @@ export async function performStep<K extends PodStep['do']>(
   }
 }
 
+async function pull(
+  deps: StepDeps,
+  { pod, objects, tell, hurry }: StepContext,
+  image: string,
+  policy: Container['imagePullPolicy'],
+): Promise<StepOutcome> {
+  const secrets = (pod?.spec.imagePullSecrets ?? []).flatMap(({ name }) => objects.secret(name) ?? []);
+  const logins = policy === 'Never' ? [] : loginsFor(withDefaultTag(image), secrets);
+  return await deps.puller.ensure(image, policy, logins, tell, hurry);
+}
+
+/** A volume that is there keeps the image it has. */
+async function pullVolumes(
+  deps: StepDeps,
+  context: StepContext,
+  pod: Pod,
+  plans: readonly VolumePlan[],
+): Promise<StepOutcome> {
+  for (const { name, reference, pullPolicy } of imageVolumes(pod)) {
+    const plan = plans.find((one) => one.name === name);
+    if (plan && (await deps.files.isMounted(plan.path))) continue;
+    const pulled = await pull(deps, context, reference, pullPolicy);
+    if (!pulled.ok) return { ...pulled, message: `volume "${name}": ${pulled.message}` };
+  }
+  return DONE;
+}
+
+/** A pod in its machine's network is nothing to policies. */
+async function guarded(deps: StepDeps, { identity, observed, closing }: StepContext, { spec }: Pod): Promise<void> {
+  if (spec.hostNetwork === true || observed.address === undefined) return;
+  const key = objectKey('Pod', identity.namespace, identity.name);
+  const addresses = [observed.address, ...(observed.addressIPv6 === undefined ? [] : [observed.addressIPv6])];
+  await deps.policies.passed(key, identity.uid, addresses, closing);
+}
+
 function sandboxFailed(tell: StepContext['tell'], message: string): StepOutcome {
   tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: `Failed to create pod sandbox: ${message}` });
   return { ok: false, reason: 'FailedCreatePodSandBox', message };
+}
+
+/** Held until its sandbox is there to tell of it; nothing for a pod whose users are the node's. */
+async function userIds(
+  deps: StepDeps,
+  { observed, closing }: StepContext,
+  pod: Pod,
+  handler: string,
+): Promise<Resolved<HeldUserIds | undefined>> {
+  if (!hasOwnUsers(pod)) return { ok: true, value: undefined };
+  const refused = noOwnUsers(handler, deps.facts().userNamespaces);
+  if (refused !== undefined) return { ok: false, message: refused };
+  try {
+    return await deps.userIds.hold(observed.sandboxes, closing);
+  } catch (cause) {
+    return { ok: false, message: errorText(cause) };
+  }
+}
+
+/** Of a pod that an agent made which set no limits, they stay unset. */
+async function limitPod(
+  deps: StepDeps,
+  { identity, observed }: StepContext,
+  limits: PodLimits,
+  how: 'set' | 'raise',
+): Promise<void> {
+  if (observed.sandboxes.some((one) => one.ready && isLimited(one)))
+    await deps.cgroups.limit(cgroupParent(identity.uid, deps.facts().systemdCgroup), limits, how);
 }
 
 type Created = { readonly id: string } | { readonly reason: string; readonly message: string };
@@ -217,14 +308,23 @@ async function create(
 ): Promise<Created> {
   const facts = deps.facts();
   const podIP = podAddress(context, pod, facts);
+  const podIPs = [podIP, secondAddress(context, pod, facts)].flatMap((one) =>
+    one === undefined || one === '' ? [] : [one],
+  );
   const target = targetOf(context, pod, container.name);
   if (!target.ok) return { reason: 'CreateContainerError', message: target.message };
+  const within = context.observed.sandboxes.find(({ id }) => id === step.sandboxId);
+  const users = within && userIdsOf(within);
+  if (hasOwnUsers(pod) && !users)
+    return { reason: 'CreateContainerConfigError', message: "the pod's sandbox has no users of its own" };
   const config = containerConfig({
     pod,
+    users,
     container,
     attempt: step.attempt,
     objects: context.objects,
     podIP,
+    podIPv6: secondAddress(context, pod, facts),
     facts,
     ...(target.value !== undefined && { pidTarget: target.value }),
   });
@@ -234,9 +334,11 @@ async function create(
   const { uid } = context.identity;
   const sandbox = sandboxConfig(pod, step.sandboxAttempt, facts);
   // With each container, not once with the sandbox: a pod made by an agent that set no limits gets them as well.
-  const limited = await reasonIfFails(deps.files.limitProcesses(sandbox.cgroupParent));
+  const isOurs = context.observed.sandboxes.some((one) => one.id === step.sandboxId && isLimited(one));
+  const limits = isOurs ? podLimits(pod) : undefined;
+  const limited = await reasonIfFails(deps.cgroups.limit(sandbox.cgroupParent, limits, 'set'));
   if (limited !== undefined) return { reason: 'CreateContainerConfigError', message: limited };
-  const hosts = hostsFileText(pod, podIP, pod.spec.hostNetwork ? (await deps.files.ofHost()).hosts : undefined);
+  const hosts = hostsFileText(pod, podIPs, pod.spec.hostNetwork ? (await deps.files.ofHost()).hosts : undefined);
   const prepared = await reasonIfFails(
     deps.files.prepareContainer(
       {
@@ -297,8 +399,18 @@ async function postStart(
   if (failed === undefined) return DONE;
   context.tell({ type: 'Warning', reason: 'FailedPostStartHook', message: failed });
   using either = joinSignals(context.hurry, context.closing);
-  await reasonIfFails(deps.runtime.stopContainer(id, pod.spec.terminationGracePeriodSeconds, either.signal));
+  const { terminationGracePeriodSeconds: grace } = pod.spec;
+  await reasonIfFails(deps.runtime.stopContainer(id, grace, either.signal, numberOf(container.lifecycle?.stopSignal)));
   return { ok: false, reason: 'PostStartHookError', message: failed };
+}
+
+/** What was written on it: of a pod that nobody tells of any more there is nothing else. */
+function stopSignalOf({ observed }: StepContext, id: string): number | undefined {
+  return numberOf(observed.containers.find((one) => one.id === id)?.annotations[ANNOTATION.stopSignal]);
+}
+
+function numberOf(name: string | undefined): number | undefined {
+  return name === undefined ? undefined : signalNumber(name);
 }
 
 /** A hook that sleeps, after an agent before this one has slept some of it. */
@@ -327,6 +439,10 @@ async function runHook(
 
 function podAddress(context: StepContext, pod: Pod, facts: NodeFacts): string {
   return pod.spec.hostNetwork ? facts.hostIP : context.observed.address;
+}
+
+function secondAddress(context: StepContext, pod: Pod, facts: NodeFacts): string | undefined {
+  return pod.spec.hostNetwork ? facts.hostIPv6 : context.observed.addressIPv6;
 }
 
 function specOf(pod: Pod, name: string): Container | undefined {

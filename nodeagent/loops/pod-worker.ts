@@ -2,17 +2,19 @@
 import { errorText } from '../../contracts/errors.ts';
 import type { Pod, PodStatus } from '../../contracts/objects/index.ts';
 import { lastingContainers } from '../../contracts/objects/pod-containers.ts';
+import type { Pressure } from '../../contracts/objects/taints.ts';
 import type { Refusal } from '../core/pod/admission.ts';
-import { NO_MEMORY, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
+import { memoryAfter, remember, type PodMemory, type StepOutcome } from '../core/pod/memory.ts';
 import { datedEnds, NOTHING_OBSERVED, type ObservedPod } from '../core/pod/observed.ts';
 import type { PodObjects } from '../core/pod/objects.ts';
-import { EVICTED, planPod, type EvictionCause, type GivenUp, type PodInput, type PodPlan } from '../core/pod/plan.ts';
+import { planPod, type EvictionCause, type GivenUp, type PodInput, type PodPlan } from '../core/pod/plan.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import { allocatedBefore, asked, sameAllocation, withAllocation, type Allocation } from '../core/pod/allocation.ts';
 import type { ResizeVerdict } from '../core/pod/resize.ts';
 import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
 import type { PodStep } from '../core/pod/steps.ts';
+import { EVICTED } from '../core/node/eviction.ts';
 import { deletionGrace, planEnd } from '../core/pod/terminate.ts';
 import { volumesVersion } from '../core/pod/volumes/index.ts';
 import { createPodObserver } from './pod-observer.ts';
@@ -25,8 +27,8 @@ export interface PodWorkerDeps extends StepDeps {
   readonly hub: StatusHub;
   readonly prober: Prober;
   objects(namespace: string): PodObjects;
-  /** Whether the node is short of disk. */
-  diskIsShort(): boolean;
+  /** What the node is short of. */
+  pressures(): readonly Pressure[];
   /** Whether the node has room for cpu and memory that a pod of its own asks for now. */
   judgeResize(uid: string, wanted: Pod): ResizeVerdict;
   /** Nothing of the pod is left on the node. `last`: the last status that was told of it. */
@@ -39,6 +41,8 @@ export interface PodWorker {
   readonly identity: PodIdentity;
   /** It runs no more, or never will: it takes nothing of the node. */
   isOver(): boolean;
+  /** Nothing of it is on the node but its status. */
+  isCleared(): boolean;
   /** With the cpu and memory that the node has said yes to; undefined for one that nobody tells of any more. */
   allocated(): Pod | undefined;
   /** It asks for cpu or memory that the node does not have now. */
@@ -49,6 +53,11 @@ export interface PodWorker {
   objectsChanged(): void;
   /** The node gives the pod up: it fails with the reason `Evicted`, and nothing of it stays but its status. */
   evict(message: string, cause: EvictionCause): void;
+  /**
+   * The machine goes down: ends what runs, within so many seconds, and tells nothing more of the pod, which goes on when
+   * the machine is back. Resolves when nothing of it runs.
+   */
+  shutDown(graceSeconds: number): Promise<void>;
   /** Something may be different: look. */
   wake(): void;
   /** The runtime said that this container or sandbox ended; its list may still be a moment behind. */
@@ -87,8 +96,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   let resize: ResizeVerdict = { is: 'fits' };
   /** As the node has allocated it. */
   let pod: Pod | undefined = start.pod;
-  let memory: PodMemory = NO_MEMORY;
   let previous = start.previous;
+  let memory: PodMemory = memoryAfter(previous);
   if (start.pod) {
     allocation = allocatedBefore(start.pod, previous);
     pod = withAllocation(start.pod, allocation);
@@ -104,6 +113,8 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     reason: start.refused.reason,
     message: `Pod was rejected: ${start.refused.message}`,
   };
+  /** The machine goes down. */
+  let shutdown: { readonly graceSeconds: number; readonly over: () => void } | undefined;
   let hurry = new AbortController();
   let busy = false;
   let refreshing: Promise<void> | undefined;
@@ -142,7 +153,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function followProbes(): void {
-    if (isEnding() || !pod) return deps.prober.freeze(identity.uid);
+    if (isEnding() || shutdown || !pod) return deps.prober.freeze(identity.uid);
     const probed = lastingContainers(pod.spec);
     const running = observed.containers.flatMap((container) => {
       const spec = container.state === 'running' ? probed.find((c) => c.name === container.name) : undefined;
@@ -162,7 +173,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       previous,
       volumesVersion: volumesVersion(of, deps.objects(identity.namespace)),
       refused,
-      reclaim: deps.diskIsShort(),
+      reclaim: deps.pressures().includes('DiskPressure'),
       ends,
       now: deps.clock.now().getTime(),
       monotonic: now(),
@@ -170,19 +181,20 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   }
 
   function plan(): PodPlan {
-    if (pod && !isEnding()) return planPod(input(pod));
+    const isDeleted = isEnding();
+    if (pod && !isDeleted && !shutdown) return planPod(input(pod));
     const ending = {
       pod,
-      graceSeconds: deletionGrace(pod, observed),
-      reason: 'Deleted' as const,
+      graceSeconds: Math.min(deletionGrace(pod, observed), shutdown?.graceSeconds ?? Number.POSITIVE_INFINITY),
+      reason: isDeleted ? ('Deleted' as const) : ('NodeShutdown' as const),
       memory,
-      remove: true,
+      remove: isDeleted,
     };
     return { steps: planEnd(observed, ending), wakeAt: undefined, over: undefined };
   }
 
   function report(over: PodPlan['over']): void {
-    if (!pod || (isEnding() && memory.cleaned)) return;
+    if (!pod || shutdown || (isEnding() && memory.cleaned)) return;
     const terminal = isFinal(previous)
       ? {
           phase: previous.phase,
@@ -190,7 +202,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
           ...(previous.message !== undefined && { message: previous.message }),
         }
       : undefined;
-    const status = podStatus({ ...input(pod), over: over ?? terminal, hostIP: deps.facts().hostIP });
+    const status = podStatus({
+      ...input(pod),
+      over: over ?? terminal,
+      hostIP: deps.facts().hostIP,
+      hostIPv6: deps.facts().hostIPv6 ?? '',
+    });
     for (const event of statusEvents(identity, previous, status)) tell(event);
     previous = status;
     deps.hub.tellPod(identity, status);
@@ -262,6 +279,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     report(next.over);
     if (next.steps.length === 0) {
       done = '';
+      shutdown?.over();
       if (isEnding()) deps.onGone(identity, previous);
       return exitLook(next.wakeAt);
     }
@@ -315,6 +333,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   return {
     identity,
     isOver: () => refused !== undefined || isFinal(previous),
+    isCleared: () => memory.cleaned,
     allocated: () => pod,
     waitsForRoom: () => resize.is !== 'fits',
     assign(next) {
@@ -351,6 +370,13 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       tell({ type: 'Warning', reason: EVICTED, message });
       hurry.abort();
       this.wake();
+    },
+    shutDown(graceSeconds) {
+      return new Promise((resolve) => {
+        shutdown = { graceSeconds, over: resolve };
+        hurry.abort();
+        this.wake();
+      });
     },
     wake() {
       waker.wake();

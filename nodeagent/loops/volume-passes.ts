@@ -1,7 +1,7 @@
 /** Does something for volumes of this node until it is done, and tells how it went. */
 import type { PersistentVolume } from '../../contracts/objects/index.ts';
 import { isKeyOf } from '../../contracts/objects/key.ts';
-import { homeOf } from '../../contracts/objects/local-volumes.ts';
+import { homeOf } from '../../contracts/objects/made-volumes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { AssignmentStore } from './assignment-store.ts';
 import { createWaker } from './waker.ts';

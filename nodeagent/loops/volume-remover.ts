@@ -1,6 +1,6 @@
 /** Removes what is in volumes that were given up and deleted, and tells of those that nothing is left of. */
 import { errorText } from '../../contracts/errors.ts';
-import { isDataGivenUp } from '../../contracts/objects/local-volumes.ts';
+import { isDataGivenUp, isLocallyMade } from '../../contracts/objects/local-volumes.ts';
 import type { Log } from '../ports/log.ts';
 import type { PersistentFolders } from '../ports/persistent-folders.ts';
 import { startVolumePasses, type VolumePassesDeps } from './volume-passes.ts';
@@ -18,7 +18,8 @@ export function startVolumeRemover(deps: VolumeRemoverDeps): { close(): Promise<
   return startVolumePasses<string>(deps, {
     pauseMs: AGAIN_MS,
     /** Only what somebody gave up: a volume that is deleted without that keeps its data. */
-    isDue: (volume) => volume.metadata.deletionTimestamp !== undefined && isDataGivenUp(volume),
+    isDue: (volume) =>
+      isLocallyMade(volume) && volume.metadata.deletionTimestamp !== undefined && isDataGivenUp(volume),
     async attempt({ metadata: { name } }, closing) {
       try {
         await deps.folders.remove(name, closing);

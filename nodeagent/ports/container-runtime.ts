@@ -22,6 +22,8 @@ export interface RuntimeHealth {
   readonly recursiveReadOnly: boolean;
   /** Whether it can leave out groups that only the image knows. */
   readonly strictGroups: boolean;
+  /** Its handlers that can give a pod users of its own; the default one has no name. */
+  readonly userNamespaces: readonly string[];
   /** Folder of the network plugins that it runs. */
   readonly networkPlugins: string;
 }
@@ -77,8 +79,8 @@ export interface ContainerRuntime {
    */
   everySandbox(signal: AbortSignal): Promise<ReadonlySet<string>>;
   listContainers(podUid: string | undefined, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
-  /** The address of a sandbox; empty in the host's network. NotFound. */
-  sandboxAddress(id: string, signal: AbortSignal): Promise<string>;
+  /** Addresses of a sandbox, at most one of each family, that of IPv4 first; none in the host's network. NotFound. */
+  sandboxAddresses(id: string, signal: AbortSignal): Promise<readonly string[]>;
   /** NotFound. */
   container(id: string, signal: AbortSignal): Promise<ContainerDetail>;
 
@@ -98,8 +100,11 @@ export interface ContainerRuntime {
     signal: AbortSignal,
   ): Promise<string>;
   startContainer(id: string, signal: AbortSignal): Promise<void>;
-  /** SIGTERM (or the image's own stop signal), SIGKILL after `graceSeconds`; returns when it has ended. Idempotent. */
-  stopContainer(id: string, graceSeconds: number, signal: AbortSignal): Promise<void>;
+  /**
+   * SIGKILL after `graceSeconds`, and before, where there are any, `stopSignal`: the signal of that number, or of the
+   * image, or SIGTERM. Returns when it has ended. Idempotent.
+   */
+  stopContainer(id: string, graceSeconds: number, signal: AbortSignal, stopSignal?: number): Promise<void>;
   /**
    * Other cpu and memory for one that runs. Idempotent; refuses a limit of memory that is less than what it uses, which
    * would end it. NotFound.

@@ -1,5 +1,5 @@
 /**
- * This node's part of the cluster's network, in the kernel's packet filter. Speaks of plans, not of rules: how a plan
+ * This node's part of the cluster's network, of one address family, in the kernel's packet filter. Speaks of plans, not of rules: how a plan
  * looks in the kernel is the backend's business. Nothing but our own rules is ever changed.
  */
 import type { Flow, StaleFlow } from '../core/data-plane/flows.ts';
@@ -52,6 +52,8 @@ export interface PacketFilter {
    * succeeded: rejects with {@link FilterRefusedError} before the first, and after one that rejected for any reason.
    */
   change(change: PlanChange, generation: string, signal: AbortSignal): Promise<FilterWrite>;
+  /** Takes our rules away; nothing happens where there are none. */
+  remove(signal: AbortSignal): Promise<void>;
   /**
    * Whether our rules are there and were not emptied. Costs the same however many there are; does not see a change to a
    * part of them.
@@ -63,7 +65,7 @@ export interface PacketFilter {
    */
   survey(signal: AbortSignal): Promise<FilterSurvey>;
   /**
-   * Tells what others change, within moments, until the signal aborts. What this object writes is not told. Rejects when
+   * Tells what others change, of our rules of both families, within moments, until the signal aborts. What this object writes is not told. Rejects when
    * it cannot go on; what happened since then, or just before the call, is not told: look.
    */
   watch(tell: (disturbance: FilterDisturbance) => void, signal: AbortSignal): Promise<never>;

@@ -1,7 +1,4 @@
-/**
- * A pod's files on the node: volumes, hosts file, termination messages, logs, and the cgroup that its containers are
- * in.
- */
+/** A pod's files on the node: volumes, hosts file, termination messages, and logs. */
 import type { HostResolver } from '../core/pod/names.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { VolumePlan } from '../core/pod/volumes/index.ts';
@@ -25,11 +22,11 @@ export interface PodFiles {
    * Makes volumes as planned. Files of a volume that changed appear all at once. Throws an Error in kubelet's words.
    */
   syncVolumes(plans: readonly VolumePlan[], signal: AbortSignal): Promise<void>;
+  /** Whether something is mounted at just this place. */
+  isMounted(path: string): Promise<boolean>;
   /** The beginnings of the machine's own hosts file and of what its resolver reads. */
   ofHost(): Promise<{ readonly hosts: string } & HostResolver>;
   prepareContainer(files: ContainerFiles, signal: AbortSignal): Promise<void>;
-  /** Bounds the processes of a pod whose sandbox runs, and those of all pods together. Idempotent. */
-  limitProcesses(cgroupParent: string): Promise<void>;
   /**
    * Milliseconds left of a container's grace, counted from the first time that this was asked, also by an agent before
    * this one, by a clock that never steps.
@@ -46,7 +43,7 @@ export interface PodFiles {
   /**
    * Unmounts and removes all that is the pod's, and nothing else: no link is followed, no mount entered. Idempotent.
    */
-  remove(pod: PodIdentity, cgroupParent: string, signal: AbortSignal): Promise<void>;
+  remove(pod: PodIdentity, signal: AbortSignal): Promise<void>;
   /**
    * Pods that have files here. Of one whose folder of logs was not made, or is gone already, the uid alone is known:
    * name and namespace are empty.

@@ -23,6 +23,7 @@ import { childrenOf, descendantsOf, ownerChain, podsOf } from '../core/kinds/own
 import { reportHealth } from '../core/revisions/health.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
+import { selectingPolicies } from '../core/policies/selecting.ts';
 import { nodeReport } from './status.ts';
 import type { ExplainedPod, ExplainReport } from './types.ts';
 
@@ -44,7 +45,7 @@ export function explainReport(input: ExplainInput): ExplainReport {
   const owners = object ? ownerChain(view, object) : [];
   const root = owners.at(-1) ?? object;
   const origin = root?.metadata.annotations?.[ORIGIN_ANNOTATION];
-  const pods = object ? shownPodsOf(view, object).map(explainPod) : [];
+  const pods = object ? shownPodsOf(view, object).map((pod) => ({ ...explainPod(pod), ...policiesOf(pod, view) })) : [];
   const shownPods = [...pods]
     .sort((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined))
     .slice(0, MAX_PODS);
@@ -203,6 +204,13 @@ function explainPod(pod: StoredPod): ExplainedPod {
     ...(problem !== undefined && { problem }),
     containers,
   };
+}
+
+/** Absent where no policy selects it. */
+function policiesOf(pod: StoredPod, view: StoreView): Pick<ExplainedPod, 'policies'> {
+  const policies = selectingPolicies(pod, view.list('NetworkPolicy', pod.metadata.namespace));
+  if (policies.length === 0) return {};
+  return { policies: policies.map(({ metadata, spec }) => ({ name: metadata.name, types: spec.policyTypes })) };
 }
 
 function containerWords(c: ContainerStatus): { state: string; message?: string } {

@@ -3,6 +3,7 @@ import {
   ALL_KINDS,
   findKind,
   isCustomKey,
+  keyOf,
   KINDS,
   labelsInclude,
   objectKey,
@@ -14,6 +15,8 @@ import {
 } from '../../contracts/objects/index.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import { descendantsOf } from '../core/kinds/owners.ts';
+import { listedEndpoints, namedEndpoints } from '../core/services/endpoints-view.ts';
+import { compareText } from '../core/workloads/owners.ts';
 import { redacted } from '../core/kinds/sealed.ts';
 import { ApiError, notFound } from './answers.ts';
 import type { CustomObjectList, ObjectList } from './types.ts';
@@ -41,10 +44,17 @@ export interface ListQuery {
 export function listObjects(view: StoreView, kind: Kind, query: ListQuery): ObjectList {
   const wanted = parseSelector(query.labelSelector);
   const owners = query.owner === undefined ? undefined : ownerUids(view, query.owner, query.namespace ?? '');
-  const items = (view.list(kind, query.namespace) as readonly Stored[])
+  const items = allOf(view, kind, query.namespace)
     .filter((o) => labelsInclude(o.metadata.labels, wanted))
     .filter((o) => !owners || o.metadata.ownerReferences?.some((r) => owners.has(r.uid)));
   return { apiVersion: 'v1', kind: 'List', items: items.map(redacted) };
+}
+
+/** Ordered by key; of Endpoints also those that are kept nowhere. */
+function allOf(view: StoreView, kind: Kind, namespace: string | undefined): readonly Stored[] {
+  const kept: readonly Stored[] = view.list(kind, namespace);
+  if (kind !== 'Endpoints') return kept;
+  return [...kept, ...listedEndpoints(view, namespace)].sort((a, b) => compareText(keyOf(a), keyOf(b)));
 }
 
 /** The same of a custom kind. */
@@ -86,7 +96,9 @@ export function getObject(
   name: string,
   reveal: boolean,
 ): Stored {
-  const object: Stored | undefined = view.get(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name));
+  const object: Stored | undefined =
+    view.get(objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name)) ??
+    (kind === 'Endpoints' ? namedEndpoints(view, namespace, name) : undefined);
   if (!object)
     throw notFound(
       `${KINDS[kind].plural} ${JSON.stringify(name)} not found${KINDS[kind].namespaced ? ` in namespace ${namespace}` : ''}`,

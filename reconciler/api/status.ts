@@ -3,6 +3,7 @@ import { findCondition, internalIP, objectKey, type StoredSource } from '../../c
 import { DRAINED } from '../core/health/drain.ts';
 import { recordOf } from '../core/revisions/history.ts';
 import { customSourceObjects, reportHealth, sourceObjects, unhealthySentences } from '../core/revisions/health.ts';
+import { followedWords, type Followed } from '../core/sources/follow.ts';
 import type { StoreView } from '../controllers/runtime/controller.ts';
 import type { ControlPlaneInfo, NodeReport, StatusReport } from './types.ts';
 
@@ -13,7 +14,7 @@ export interface StatusInput {
   readonly view: StoreView;
   readonly sourceName: string;
   readonly url: string;
-  readonly branch: string;
+  readonly follows: Followed;
   readonly head: HeadAnswer;
   readonly controlPlane: ControlPlaneInfo;
   /** Why the live state cannot be read or written now: what is shown is what was known last. */
@@ -79,12 +80,15 @@ export function statusReport(input: StatusInput): StatusReport {
     source: {
       name: input.sourceName,
       url: input.url,
-      branch: input.branch,
+      ...('branch' in input.follows && { branch: input.follows.branch }),
+      follows: followedWords(input.follows),
       conditions: status?.conditions ?? [],
       ...('sha' in head ? { head: head.sha } : { headError: head.problem }),
       ...(status?.observedRevision !== undefined && { observedRevision: status.observedRevision }),
       ...(status?.appliedRevision !== undefined && { appliedRevision: status.appliedRevision }),
       ...(newest && { newest }),
+      ...(status?.kept && { kept: status.kept }),
+      ...(status?.sources && { sources: status.sources }),
     },
     synced: problem === undefined,
     healthy: unhealthy.length === 0,

@@ -5,6 +5,7 @@ import {
   parseKey,
   type Node,
   type ObjectKey,
+  type RuntimeClass,
   type StoredDaemonSet,
 } from '../../contracts/objects/index.ts';
 import type { Decision } from '../core/step.ts';
@@ -38,6 +39,7 @@ export function daemonSetController(): Controller {
         ...orphans('ControllerRevision', namespace, selector, view),
       ],
       lookup: (revision) => view.get(objectKey('ControllerRevision', namespace, revision)),
+      runtimeClass: runtimeClassOf(daemonSet, view),
       nodes: view.list('Node'),
       now,
       suffix: (length) => ids.suffix(length),
@@ -55,10 +57,20 @@ export function daemonSetController(): Controller {
       Pod: (pod, view) => controllerKeys('DaemonSet', pod, view),
       ControllerRevision: (revision, view) => controllerKeys('DaemonSet', revision, view),
       Node: (node, view) => nodes.changed(node.metadata.name, view),
+      RuntimeClass: ({ metadata }, view) =>
+        view
+          .list('DaemonSet')
+          .filter(({ spec }) => spec.template.spec.runtimeClassName === metadata.name)
+          .map(keyOf),
     },
     decide,
     refused: tellRefusedOf('DaemonSet'),
   };
+}
+
+function runtimeClassOf({ spec }: StoredDaemonSet, view: StoreView): RuntimeClass | undefined {
+  const { runtimeClassName } = spec.template.spec;
+  return runtimeClassName === undefined ? undefined : view.get(objectKey('RuntimeClass', undefined, runtimeClassName));
 }
 
 /** What of nodes decides on their daemons, so that none is looked at for a report of its node. */
@@ -77,7 +89,7 @@ class NodesSeen {
     if (node) this.#seen.set(name, node);
     else this.#seen.delete(name);
     const wanted = (daemonSet: StoredDaemonSet, one: Node | undefined): string =>
-      one ? eligibility(daemonSet, one) : 'gone';
+      one ? eligibility(daemonSet, one, runtimeClassOf(daemonSet, view)) : 'gone';
     return view
       .list('DaemonSet')
       .filter((daemonSet) => wanted(daemonSet, node) !== wanted(daemonSet, before))

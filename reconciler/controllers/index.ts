@@ -1,16 +1,20 @@
 /** The controllers of live objects, in no order that matters: each works its own keys. */
 import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { Rounds } from './autoscaling/rounds.ts';
+import { certificateShim } from './certificates/certificate-shim.ts';
 import { cronJobController } from './cronjob.ts';
 import { customResourceDefinitionController } from './customresourcedefinition.ts';
 import { daemonSetController } from './daemonset.ts';
 import { deploymentController } from './deployment.ts';
 import { deschedulerController } from './descheduling/descheduler.ts';
-import { endpointSliceController } from './endpointslice.ts';
+import { endpointsController } from './endpoints.ts';
+import { createEndpointSliceController } from './endpointslice.ts';
 import { garbageCollector } from './garbage-collector.ts';
+import { createGatewayController } from './gateway.ts';
 import { horizontalPodAutoscalerController } from './horizontalpodautoscaler.ts';
 import { jobController, jobOrphansController } from './job.ts';
 import { namespaceControllers } from './namespace.ts';
+import { networkPolicyController } from './networkpolicy.ts';
 import { nodeDrainController } from './node-drain.ts';
 import { nodeLifecycleControllers } from './node-lifecycle.ts';
 import { ephemeralVolumeController } from './ephemeralvolume.ts';
@@ -51,7 +55,11 @@ export const CONTROLLER_GROUPS: Readonly<
     taintEvictionController(monitor),
   ],
   services: () => [serviceController],
-  endpointslices: () => [endpointSliceController],
+  networkpolicies: () => [networkPolicyController],
+  gateways: () => [createGatewayController()],
+  /** What is issued is issued beside it. */
+  certificates: () => [certificateShim],
+  endpointslices: () => [createEndpointSliceController(), endpointsController],
   deployments: () => [deploymentController],
   statefulsets: () => [statefulSetController],
   daemonsets: () => [daemonSetController()],

@@ -6,6 +6,7 @@ import {
   type Kind,
   type LabelSelector,
   type ObjectKey,
+  type Selector,
   type Stored,
   type StoredOf,
 } from '../../contracts/objects/index.ts';
@@ -39,7 +40,7 @@ export function controllerKeys(kind: Kind, object: Stored, view: StoreView): rea
 export function selected<K extends Kind>(
   kind: K,
   namespace: string,
-  selector: LabelSelector,
+  selector: Selector,
   view: StoreView,
 ): readonly StoredOf<K>[] {
   const labels = selector.matchLabels ?? {};

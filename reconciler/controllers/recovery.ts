@@ -3,21 +3,32 @@
  * give together, before anyone acts. Nodes are witnesses, not authorities: docs/adr/0004 says what is taken from whom.
  */
 import { errorText } from '../../contracts/errors.ts';
-import { displayKey, keyOf, type KubeObject, type Machine, type Stored } from '../../contracts/objects/index.ts';
+import {
+  displayKey,
+  keyOf,
+  type KubeObject,
+  type Machine,
+  type Source,
+  type Stored,
+} from '../../contracts/objects/index.ts';
 import { NODE_PATHS } from '../../contracts/agent/index.ts';
 import { PlumbError } from '../core/errors.ts';
 import { unexplainedIn, type RefusedClaim } from '../core/nodes/claim-sorting.ts';
+import { eachSaid } from '../core/nodes/alike-claims.ts';
+import type { PodTemplates } from '../core/nodes/claimed-template.ts';
 import { judgeEpochs } from '../core/nodes/epoch.ts';
 import { withinPlaces, type NodeWord } from '../core/nodes/node-word.ts';
-import { recoverState } from '../core/nodes/recovered-state.ts';
+import { recovering } from '../core/nodes/recovered-state.ts';
 import { Votes } from '../core/nodes/votes.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore, WriteOp } from '../ports/object-store.ts';
 import { AgentClient } from './nodes/agent-client.ts';
-import type { Inventory } from './nodes/inventory.ts';
+import { AlikeParts } from './nodes/alike-parts.ts';
+import { AlikeLines, type Inventory } from './nodes/inventory.ts';
 import type { RecoveryHistory } from './recovery-history.ts';
+import { inSlices, turns } from './runtime/slices.ts';
 
 export interface RecoveryOptions {
   /** Opened, fresh. */
@@ -25,7 +36,7 @@ export interface RecoveryOptions {
   readonly incarnation: string;
   /** As Git names them. */
   readonly machines: readonly Machine[];
-  readonly source: { readonly name: string; readonly url: string; readonly branch: string };
+  readonly source: { readonly name: string } & Source['spec'];
   readonly history: RecoveryHistory;
   readonly transport: NodeTransport;
   readonly clock: Clock;
@@ -79,49 +90,61 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
       node,
     });
   }
-  const words = machines.flatMap(({ metadata, spec }): NodeWord[] => {
+  const words: NodeWord[] = [];
+  for (const { metadata, spec } of machines) {
+    if (turns.isOver) await turns.next();
     const answer = answers.get(metadata.name);
-    if (answer?.is !== 'told') return [];
-    const { claims, pods } = answer.inventory;
-    const word = withinPlaces({ node: metadata.name, claims, pods }, spec.maxPods);
+    if (answer?.is !== 'told') continue;
+    const { claims, pods, alike } = answer.inventory;
+    const word = withinPlaces({ node: metadata.name, claims, pods, ...(alike && { alike }) }, spec.maxPods);
     const beyond = claims.length - word.claims.length;
     if (beyond > 0)
       log.warn('a node claims more pods than it has places for: the others are left out', {
         node: metadata.name,
         pods: beyond,
       });
-    return [word];
-  });
+    words.push(word);
+  }
   const named = (is: Answer['is']): string[] =>
     [...answers].filter(([, answer]) => answer.is === is).map(([name]) => name);
   const revisions = new Votes();
-  for (const { claims } of words) {
-    const claim = claims.find((one) => one.kind === 'Source' && one.metadata.name === source.name);
-    if (claim?.kind === 'Source') revisions.add('', claim.status.appliedRevision);
-  }
+  const pins = new Votes();
+  const counting = eachSaid(words, 'Source', ({ metadata, status }, nodes) => {
+    if (metadata.name !== source.name) return;
+    revisions.add('', status.appliedRevision, nodes);
+    for (const { id, commit = 'none' } of new Map(status.sources?.map((pin) => [pin.id, pin])).values())
+      pins.add(id, commit, nodes);
+  });
+  await inSlices(counting, signal);
   const unanswered = named('silent');
   // Half of the machines answer, and none holds anything: a cluster that never ran. Fewer may be new ones, and the
   // silent ones those with the pods.
-  const isNew = unanswered.length * 2 <= machines.length && words.every(({ claims }) => claims.length === 0);
+  const isNew =
+    unanswered.length * 2 <= machines.length &&
+    words.every(({ claims, alike = [] }) => claims.length + alike.length === 0);
   const silent = isNew ? [] : unanswered;
   const applied = await history.applied(
     revisions.ranked('').map(({ value }) => value),
     signal,
+    (id) => pins.ranked(id)[0]?.value ?? 'newest',
   );
   const state = words.length > 0 || silent.length > 0 ? applied.state : new Map();
-  const unexplained = unexplainedIn(words, state);
-  const templates = await history.templates(state, (found) => !unexplained(found), signal);
-  const { objects, refused } = recoverState({
+  const unexplained = await inSlices(unexplainedIn(words, state), signal);
+  const isEnough = async (found: PodTemplates): Promise<boolean> => !(await inSlices(unexplained(found), signal));
+  const templates = await history.templates(state, isEnough, signal);
+  const rebuilding = recovering({
     words,
     silent,
     machines,
     source,
     appliedRevision: applied.revision,
+    ...(applied.sources && { sources: applied.sources }),
     applied: state,
     templates,
     incarnation,
     now: clock.now(),
   });
+  const { objects, refused } = await inSlices(rebuilding, signal);
   for (let i = 0; i < objects.length; i += BATCH) await importObjects(store, objects.slice(i, i + BATCH), signal);
   const epoch = await store.nextEpoch(epochs.highest, signal);
   await store.markReady(signal);
@@ -145,6 +168,9 @@ export async function recover(options: RecoveryOptions): Promise<RecoveryResult>
 }
 
 async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
+  // Each node knows of all nodes: what they hold alike is asked of one, and what they say alike is read and held once.
+  const alike = new AlikeLines();
+  const parts = new AlikeParts(options.clock, options.signal);
   let free = READ_AT_ONCE;
   const waiting: (() => void)[] = [];
   const turn = async <T>(read: () => Promise<T>): Promise<T> => {
@@ -163,7 +189,10 @@ async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
   };
   return new Map(
     await Promise.all(
-      options.machines.map(async (machine) => [machine.metadata.name, await answerOf(machine, options, turn)] as const),
+      options.machines.map(async (machine) => {
+        if (turns.isOver) await turns.next();
+        return [machine.metadata.name, await answerOf(machine, options, { alike, parts }, turn)] as const;
+      }),
     ),
   );
 }
@@ -172,6 +201,7 @@ async function ask(options: RecoveryOptions): Promise<Map<string, Answer>> {
 async function answerOf(
   machine: Machine,
   { transport, clock, log, signal, perNodeTimeoutMs }: RecoveryOptions,
+  shared: { readonly alike: AlikeLines; readonly parts: AlikeParts },
   turn: <T>(read: () => Promise<T>) => Promise<T>,
 ): Promise<Answer> {
   const { name } = machine.metadata;
@@ -186,7 +216,7 @@ async function answerOf(
       try {
         return {
           is: 'told',
-          inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, { timeoutMs })),
+          inventory: await turn(() => new AgentClient(connection, clock).inventory(signal, { timeoutMs, ...shared })),
         };
       } catch (error) {
         // A machine that never had an agent will not have one by waiting.

@@ -32,9 +32,8 @@ function decide(key: ObjectKey<Kept>, { view, now, monotonic, ids }: PassContext
   return planReplicaSet({
     replicaSet,
     pods: [...owned, ...orphans('Pod', namespace, selectorOf(replicaSet), view)],
-    related: owner
-      ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid))
-      : owned,
+    related: () =>
+      owner ? view.ownedBy('ReplicaSet', owner.uid).flatMap((rs) => view.ownedBy('Pod', rs.metadata.uid)) : owned,
     now,
     held: heldBack(replicaSet, view.list('Node'), (node, taint) =>
       monitor.taintAgeMs(node.metadata.name, taint, monotonic),

@@ -1,15 +1,28 @@
-/** Services: gives each its ClusterIP and node ports, and settles it when two passes gave out the same one. */
+/** Services: gives each its ClusterIP, node ports and the address of its load balancer, and settles it when two passes gave out the same one. */
 import {
+  clusterIPsOf,
+  familyNetwork,
   findCondition,
   keyOf,
+  loadBalancerAddresses,
   objectKey,
   parseKey,
   withCondition,
   type Condition,
   type ObjectKey,
+  type ServiceStatus,
   type StoredService,
 } from '../../contracts/objects/index.ts';
-import { ALLOCATED_ANNOTATION, allocate, allocatedText, wishesOf, type Problem } from '../core/services/allocation.ts';
+import {
+  ALLOCATED_ANNOTATION,
+  allocate,
+  allocatedText,
+  nodePortsOf,
+  type Ranges,
+  wishesOf,
+  type Problem,
+} from '../core/services/allocation.ts';
+import { balance } from '../core/services/load-balancers.ts';
 import type { Decision, Step } from '../core/step.ts';
 import { canonicalJson } from '../core/storage/canonical-json.ts';
 import { clusterSettings } from './cluster-settings.ts';
@@ -30,16 +43,39 @@ function conditionsAfter(
   return withCondition(before, { type: CONDITION, status: 'False', reason: first.reason, message }, now.toISOString());
 }
 
-function statusSteps(service: StoredService, problems: readonly Problem[], now: Date): readonly Step[] {
+function statusSteps(
+  service: StoredService,
+  problems: readonly Problem[],
+  address: string | undefined,
+  now: Date,
+): readonly Step[] {
   const conditions = conditionsAfter(service, problems, now) ?? [];
-  if (canonicalJson(conditions) === canonicalJson(service.status?.conditions ?? [])) return [];
-  const status = conditions.length > 0 ? { conditions } : {};
+  const { conditions: _conditions, loadBalancer: _loadBalancer, ...rest } = service.status ?? {};
+  const status: ServiceStatus = {
+    ...rest,
+    ...(conditions.length > 0 && { conditions }),
+    ...(address !== undefined && { loadBalancer: { ingress: [{ ip: address, ipMode: 'VIP' }] } }),
+  };
+  if (canonicalJson(status) === canonicalJson(service.status ?? {})) return [];
   const told = findCondition(service.status?.conditions, CONDITION)?.message;
+  const [before] = loadBalancerAddresses(service);
   return [
     { do: 'updateStatus', object: { ...service, status } },
     ...problems
       .filter((p) => !told?.includes(p.message))
       .map((p): Step => ({ do: 'event', regarding: service, type: 'Warning', reason: p.reason, message: p.message })),
+    // As MetalLB tells it.
+    ...(address === undefined || address === before
+      ? []
+      : [
+          {
+            do: 'event' as const,
+            regarding: service,
+            type: 'Normal' as const,
+            reason: 'IPAllocated',
+            message: `Assigned IP ["${address}"]`,
+          },
+        ]),
   ];
 }
 
@@ -49,7 +85,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   if (!service) return { steps: [] };
   const others = view.list('Service').filter((other) => other.metadata.uid !== service.metadata.uid);
   const wishes = wishesOf(service);
-  const { spec, problems, moved } = allocate(service, others, clusterSettings(view).network, wishes);
+  const { spec, problems, moved } = allocate(service, others, rangesOf(view), wishes);
   const { [ALLOCATED_ANNOTATION]: _before, ...annotations } = service.metadata.annotations ?? {};
   const text = allocatedText(spec, wishes);
   const wanted: StoredService = {
@@ -60,7 +96,12 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   const changed =
     canonicalJson(spec) !== canonicalJson(service.spec) ||
     (service.metadata.annotations?.[ALLOCATED_ANNOTATION] ?? '') !== text;
-  if (!changed) return { steps: statusSteps(service, problems, now) };
+  if (!changed) {
+    const pools = service.spec.type === 'LoadBalancer' ? view.list('IPAddressPool') : [];
+    const namespaceLabels = view.get(objectKey('Namespace', undefined, namespace ?? 'default'))?.metadata.labels;
+    const { address, problems: failed } = balance(service, others, { pools, namespaceLabels });
+    return { steps: statusSteps(service, [...problems, ...failed], address, now) };
+  }
   return {
     steps: [
       { do: 'update', object: wanted },
@@ -75,19 +116,39 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   };
 }
 
+/** A listener of a Gateway at a port that a Service is given would hear nothing. */
+function rangesOf(view: StoreView): Ranges {
+  const { network, gateway } = clusterSettings(view);
+  const listeners = view.list('Gateway').flatMap(({ spec }) => spec.listeners.map(({ port }) => port));
+  return {
+    ...network,
+    serviceCIDRIPv6: familyNetwork(network, 'IPv6')?.serviceCIDR,
+    heldPorts: new Set([gateway.ingress.httpPort, gateway.ingress.httpsPort, ...listeners]),
+  };
+}
+
 /** Services that share an address or port with this one, or wait for one that this one may have given back. */
 function concerned(service: StoredService, view: StoreView): readonly ObjectKey[] {
-  const ports = new Set(service.spec.ports.flatMap((port) => port.nodePort ?? []));
-  const { clusterIP } = service.spec;
+  const ports = new Set(nodePortsOf(service));
+  const addresses = new Set(loadBalancerAddresses(service));
+  const own = new Set(clusterIPsOf(service.spec));
   return view
     .list('Service')
     .filter(
       (other) =>
         other.metadata.uid !== service.metadata.uid &&
         (findCondition(other.status?.conditions, CONDITION) !== undefined ||
-          (clusterIP !== undefined && clusterIP !== 'None' && other.spec.clusterIP === clusterIP) ||
-          (ports.size > 0 && other.spec.ports.some((port) => port.nodePort !== undefined && ports.has(port.nodePort)))),
+          (own.size > 0 && clusterIPsOf(other.spec).some((address) => own.has(address))) ||
+          (addresses.size > 0 && loadBalancerAddresses(other).some((address) => addresses.has(address))) ||
+          (ports.size > 0 && nodePortsOf(other).some((port) => ports.has(port)))),
     )
+    .map(keyOf);
+}
+
+function balanced(view: StoreView, namespace?: string): readonly ObjectKey[] {
+  return view
+    .list('Service', namespace)
+    .filter(({ spec }) => spec.type === 'LoadBalancer')
     .map(keyOf);
 }
 
@@ -97,6 +158,8 @@ export const serviceController: Controller = {
   watches: {
     Service: (service, view) => concerned(service, view),
     Cluster: (_cluster, view) => view.list('Service').map(keyOf),
+    IPAddressPool: (_pool, view) => balanced(view),
+    Namespace: ({ metadata }, view) => balanced(view, metadata.name),
   },
   decide,
 };

@@ -20,12 +20,20 @@ const GIT = {
   TreeTooLarge: 'never',
   TreeInvalid: 'never',
   PushRejected: 'never',
+  WebhookUnavailable: 'never',
 } as const;
 
 const SYNC = {
   SyncConflict: 'backoff',
   NothingToRollBackTo: 'never',
   RevisionInvalid: 'never',
+} as const;
+
+const RENDERING = {
+  EngineMissing: 'backoff',
+  SandboxMissing: 'backoff',
+  ChartUnavailable: 'backoff',
+  SourceUnavailable: 'backoff',
 } as const;
 
 const LIVE_STATE = {
@@ -46,6 +54,12 @@ const LIVE_STATE = {
   RedisSocketPath: 'never',
   RedisNotStarted: 'backoff',
   RedisUrlInvalid: 'never',
+} as const;
+
+const SECRETS = {
+  AgeRecipientInvalid: 'never',
+  SecretFileInvalid: 'never',
+  SopsRulesInvalid: 'never',
 } as const;
 
 const NODES = {
@@ -83,6 +97,11 @@ const METRICS = {
   PrometheusRefused: 'never',
 } as const;
 
+const CERTIFICATES = {
+  AcmeUnavailable: 'backoff',
+  AcmeRefused: 'never',
+} as const;
+
 const HOME = {
   ControlPlaneRunning: 'never',
   TokenKeyInvalid: 'never',
@@ -93,7 +112,17 @@ const HOME = {
  * Every code of a PlumbError. One that is missing here is refused by the compiler, one that docs/errors.md lacks by a
  * test.
  */
-export const ERROR_CODES = { ...GIT, ...SYNC, ...LIVE_STATE, ...NODES, ...METRICS, ...HOME } as const;
+export const ERROR_CODES = {
+  ...GIT,
+  ...SYNC,
+  ...RENDERING,
+  ...SECRETS,
+  ...LIVE_STATE,
+  ...NODES,
+  ...METRICS,
+  ...CERTIFICATES,
+  ...HOME,
+} as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 export type Retry = 'backoff' | 'after' | 'never';

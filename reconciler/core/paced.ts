@@ -4,6 +4,9 @@
  */
 export type Paced<T> = Generator<void, T, void>;
 
+/** Runs a long calculation; where others wait for their turn, in slices. */
+export type PacedRunner = <T>(work: Paced<T>) => T | Promise<T>;
+
 /** Runs it without a pause. */
 export function finish<T>(work: Paced<T>): T {
   for (;;) {

@@ -2,6 +2,7 @@
  * A Git repository as the source of desired state. Adapters: local bare repository, HTTPS, SSH; isomorphic-git or a
  * native `git`.
  */
+import type { Followed } from '../core/sources/follow.ts';
 
 export interface Revision {
   /** Commit id, 40 hex digits. */
@@ -23,13 +24,26 @@ export interface TreeFile {
   readonly mode: string;
 }
 
-/** What the branch points at. `unborn`: the repository has no commit on it yet. `missing`: it had, and was deleted. */
+/**
+ * What the branch or tag that is followed points at. `unborn`: the repository has no commit yet. `missing`: it has, and
+ * not that branch, or no tag that fits.
+ */
 export type BranchHead =
-  { readonly state: 'at'; readonly revision: Revision } | { readonly state: 'unborn' } | { readonly state: 'missing' };
+  | {
+      readonly state: 'at';
+      readonly revision: Revision;
+      /** The tag that it was found by. */
+      readonly tag?: string;
+    }
+  | { readonly state: 'unborn' }
+  | { readonly state: 'missing' };
+
+/** How it was noticed that a branch may have moved. */
+export type HintCause = 'hook' | 'poll' | 'webhook';
 
 export interface GitSource {
   readonly url: string;
-  readonly branch: string;
+  readonly follows: Followed;
   /** Looks at the remote now. Throws RetryableError `GitUnreachable` when it does not answer. */
   head(signal: AbortSignal): Promise<BranchHead>;
   /**
@@ -47,13 +61,13 @@ export interface GitSource {
   /** Newest first, from `sha`, at most `limit`, first parents. */
   log(sha: string, limit: number, signal: AbortSignal): Promise<readonly Revision[]>;
   /**
-   * Yields whenever the branch may have moved (hook, file watch, poll every `pollSeconds`). Only a hint: call {@link
-   * head}. Ends on abort.
+   * Yields whenever the branch may have moved (hook, file watch, webhook, poll every `pollSeconds`). Only a hint: call
+   * {@link head}. Ends on abort.
    */
-  hints(pollSeconds: number, signal: AbortSignal): AsyncIterable<void>;
+  hints(pollSeconds: number, signal: AbortSignal): AsyncIterable<HintCause>;
   /**
    * Makes a commit on top of the branch whose tree is that of `restore`, and pushes it through the repository's own
-   * hooks. Throws TerminalError `PushRejected` with the remote's words.
+   * hooks. Throws TerminalError `PushRejected` with the remote's words, or where no branch is followed.
    */
   commitTree(
     change: {

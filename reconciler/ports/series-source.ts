@@ -1,5 +1,6 @@
 /** Measures that are not of the nodes: of applications and of the world outside. */
 import type { Prometheus } from '../../contracts/objects/index.ts';
+import type { SeriesAccess } from '../core/workloads/series-access.ts';
 import type { SeriesSelection } from '../core/workloads/horizontal-pod-autoscaler-series.ts';
 
 export interface SeriesSource {
@@ -11,5 +12,10 @@ export interface SeriesSource {
    * Throws RetryableError `PrometheusUnavailable` where it does not answer in time, or at greater length than
    * any answer is, TerminalError `PrometheusRefused` where it does not take the query.
    */
-  sums(settings: Prometheus, selection: SeriesSelection, signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
+  sums(
+    settings: Prometheus,
+    selection: SeriesSelection,
+    signal: AbortSignal,
+    access?: SeriesAccess,
+  ): Promise<ReadonlyMap<string, number>>;
 }

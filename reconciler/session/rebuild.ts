@@ -5,11 +5,14 @@ import type { HeldLease, Membership } from '../controllers/runtime/membership.ts
 import { recover } from '../controllers/recovery.ts';
 import { GitHistory } from '../controllers/recovery-history.ts';
 import { RevisionReader } from '../controllers/sync/revision-reader.ts';
+import type { OtherSources } from '../controllers/sync/other-sources.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GitSource } from '../ports/git-source.ts';
 import type { Log } from '../ports/log.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { SecretDecryptor } from '../ports/secret-decryptor.ts';
+import type { RenderEngines } from '../ports/render-engines.ts';
 
 export interface TurnOptions {
   readonly membership: Membership;
@@ -18,6 +21,9 @@ export interface TurnOptions {
   readonly incarnation: string;
   readonly git: GitSource;
   readonly configKey?: Uint8Array;
+  readonly decryptor?: SecretDecryptor;
+  readonly engines?: RenderEngines;
+  readonly otherSources?: OtherSources;
   readonly sourceName: string;
   readonly transport: NodeTransport;
   readonly clock: Clock;
@@ -67,14 +73,14 @@ const RENDERABLE_WITHIN = 50;
 
 /** Fills the store from Git and the machines' inventories and opens it for everyone. */
 async function rebuild(options: TurnOptions, signal: AbortSignal): Promise<void> {
-  const { store, incarnation, git, configKey, sourceName, transport, clock, log, progress } = options;
-  const machines = await machinesInGit(git, signal);
+  const { store, incarnation, git, sourceName, transport, clock, log, progress } = options;
+  const machines = await machinesInGit(options, signal);
   const { answered } = await recover({
     store,
     incarnation,
     machines,
-    source: { name: sourceName, url: git.url, branch: git.branch },
-    history: new GitHistory(git, new RevisionReader(git, configKey)),
+    source: { name: sourceName, url: git.url, ...git.follows },
+    history: new GitHistory(git, new RevisionReader(git, options)),
     transport,
     clock,
     log,
@@ -84,10 +90,10 @@ async function rebuild(options: TurnOptions, signal: AbortSignal): Promise<void>
 }
 
 /** Machines of the newest commit that renders: the one that is in force, or will be. */
-async function machinesInGit(git: GitSource, signal: AbortSignal): Promise<readonly Machine[]> {
+async function machinesInGit({ git, engines }: TurnOptions, signal: AbortSignal): Promise<readonly Machine[]> {
   const head = await git.head(signal);
   if (head.state !== 'at') return [];
-  const reader = new RevisionReader(git);
+  const reader = new RevisionReader(git, engines && { engines });
   for (const revision of await git.log(head.revision.sha, RENDERABLE_WITHIN, signal)) {
     const { state, diagnostics } = await reader.read(revision.sha, signal);
     if (diagnostics.some((d) => d.severity === 'error')) continue;

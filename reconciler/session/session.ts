@@ -8,6 +8,8 @@ import { rebalance } from '../controllers/descheduling/rebalance.ts';
 import { Gatherer } from '../controllers/autoscaling/gatherer.ts';
 import { Rounds } from '../controllers/autoscaling/rounds.ts';
 import { nodesToSample } from '../controllers/autoscaling/targets.ts';
+import { ISSUING, Issuing } from '../controllers/certificates/issuing.ts';
+import { lostSecrets, VaultMirror } from '../controllers/certificates/vault-mirror.ts';
 import { MeasureNow } from '../controllers/metrics/measure-now.ts';
 import { Sampler } from '../controllers/metrics/sampler.ts';
 import { allControllers, AUTOSCALING, CONTROLLER_GROUPS, MONITORING } from '../controllers/index.ts';
@@ -23,11 +25,14 @@ import { whileHeld } from '../controllers/runtime/while-held.ts';
 import { Writer } from '../controllers/runtime/writer.ts';
 import { SchedulingLane } from '../controllers/scheduling/lane.ts';
 import { PendingPods } from '../controllers/scheduling/pending-pods.ts';
+import type { OtherSources } from '../controllers/sync/other-sources.ts';
 import { planRevision, SyncController } from '../controllers/sync/index.ts';
 import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { shardOf } from '../core/leases/shards.ts';
 import type { SigningKey } from '../core/service-accounts/signing-key.ts';
+import type { AcmeServers } from '../ports/acme-server.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
+import type { CertificateVault } from '../ports/certificate-vault.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { GitSource } from '../ports/git-source.ts';
 import type { Ids } from '../ports/ids.ts';
@@ -36,6 +41,8 @@ import type { Log } from '../ports/log.ts';
 import type { MetricsStore } from '../ports/metrics-store.ts';
 import type { NodeTransport } from '../ports/node-transport.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { SecretDecryptor } from '../ports/secret-decryptor.ts';
+import type { RenderEngines } from '../ports/render-engines.ts';
 import type { SeriesSource } from '../ports/series-source.ts';
 import type { WorkQueue } from '../ports/work-queue.ts';
 import { type Part, Parts } from './part.ts';
@@ -51,6 +58,12 @@ export interface SessionOptions {
    * store.
    */
   readonly configKey?: Uint8Array;
+  /** Opens encrypted Secrets; without it ciphertext stands for them. */
+  readonly decryptor?: SecretDecryptor;
+  /** What Apps are rendered with. */
+  readonly engines?: RenderEngines;
+  /** Other repositories that Apps have their files from. */
+  readonly otherSources?: OtherSources;
   readonly transport: NodeTransport;
   readonly payloads: AgentPayloads;
   readonly makeStore: () => ObjectStore;
@@ -59,6 +72,9 @@ export interface SessionOptions {
   readonly makeLeases: (incarnation: string) => Leases;
   readonly makeMetrics: (incarnation: string) => MetricsStore;
   readonly series: SeriesSource;
+  /** Who issues certificates, and where what they issued is kept. */
+  readonly acme: AcmeServers;
+  readonly vault: CertificateVault;
   /** Names this control plane's home, over restarts, and no other's. */
   readonly homeId: string;
   /** Where it runs, for people. */
@@ -205,6 +221,9 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     view: cache,
     execute: (steps, by, signal) => writer.attempt(steps, by, signal),
     ...(options.configKey && { configKey: options.configKey }),
+    ...(options.decryptor && { decryptor: options.decryptor }),
+    ...(options.engines && { engines: options.engines }),
+    ...(options.otherSources && { otherSources: options.otherSources }),
     queue,
     clock,
     log,
@@ -231,9 +250,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
   });
   await parts.start({
     name: 'nodes',
-    start: () => {
-      nodes.start();
-    },
+    start: (signal) => nodes.start(signal),
     close: () => nodes.close(GRACE_MS),
   });
   const sampler = new Sampler({
@@ -278,9 +295,23 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
           Promise.race([sync.firstSync, heldByAnother(keeper, membership, revisions), ended]),
         );
       }
+      if (fresh || isHalf) await putBack(options, state, signal);
       await endTurn(membership, signal);
     },
     close: () => keeper.close(),
+  });
+  const mirror = new VaultMirror({
+    view: cache,
+    subscribe: (listener) => cache.subscribe(listener),
+    vault: options.vault,
+    log,
+  });
+  await parts.start({
+    name: 'vault',
+    start: () => {
+      mirror.start();
+    },
+    close: () => mirror.close(),
   });
   let lane: SchedulingLane | undefined;
   keeper.add(
@@ -312,11 +343,25 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
           group === AUTOSCALING
             ? new Gatherer({ view: cache, rounds, metrics, series: options.series, ask, clock, log })
             : undefined;
+        const issuing =
+          group === ISSUING
+            ? new Issuing({
+                view: cache,
+                subscribe: (listener) => cache.subscribe(listener),
+                submit: (steps, signal) => writer.submit(steps, 'cert-manager', signal),
+                vault: options.vault,
+                acme: options.acme,
+                clock,
+                log,
+              })
+            : undefined;
         gatherer?.start();
+        issuing?.start();
         return {
           async close() {
             if (monitor === made) monitor = undefined;
             await gatherer?.close();
+            await issuing?.close();
             await manager.close(GRACE_MS);
           },
         };
@@ -330,6 +375,18 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
   });
   askForGone(cache, queue, log);
   return { sync, lane: () => lane, nodes, keeper };
+}
+
+/** What was issued, before a proxy is told to serve nothing in its place. Without it the controllers ask for it anew. */
+async function putBack({ vault, log }: SessionOptions, { cache, writer }: State, signal: AbortSignal): Promise<void> {
+  try {
+    const steps = await lostSecrets(cache, vault, signal);
+    const refused = await writer.attempt(steps, 'cert-manager', signal);
+    for (const { message } of refused) log.warn('a certificate of the vault was not put back', { message });
+  } catch (error) {
+    signal.throwIfAborted();
+    log.error('the certificates of the vault were not put back', { error: errorText(error) });
+  }
 }
 
 /**
@@ -402,7 +459,7 @@ async function startAnswers(
         storeProblem: () => store.problem ?? queue.problem,
         plan: (rev, format, signal) =>
           planRevision(sync.reader, git, cache, sourceName, { rev, format, now: clock.now() }, signal),
-        explainPlacement: (pod) => (lane()?.pending ?? new PendingPods(cache)).explain(pod),
+        explainPlacement: (pod) => (lane()?.pending ?? PendingPods.of(cache)).explain(pod),
         rollback: (request, signal) => sync.rollBack(request, signal),
         rebalance: (order, signal) =>
           rebalance(

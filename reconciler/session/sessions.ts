@@ -26,6 +26,14 @@ export interface SessionsOptions {
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 10_000;
 
+/** How a session ended that another one follows, in words. */
+interface Ending {
+  readonly why: string;
+  readonly next: string;
+  /** Said when the next one is open. */
+  readonly done: string;
+}
+
 export class Sessions {
   readonly #options: SessionsOptions;
   readonly #stop = new AbortController();
@@ -53,7 +61,8 @@ export class Sessions {
       progress(`${reason.message}: ${nextOf(reason)}`);
       return open(starting.signal, free);
     });
-    this.#running = this.#follow(first).catch((error: unknown) => {
+    this.#current = first;
+    this.#running = this.#follow().catch((error: unknown) => {
       this.#fail(asError(error));
     });
   }
@@ -64,22 +73,44 @@ export class Sessions {
     await this.#running;
   }
 
-  async #follow(first: Session): Promise<void> {
+  async #follow(): Promise<void> {
+    while (this.#current) await this.#followOne();
+  }
+
+  /**
+   * To the end of the present session and on to the next one, if there is one. The session that ended is not held while
+   * the next one is opened, nor after: all that it knew would be.
+   */
+  async #followOne(): Promise<void> {
     const { log, progress } = this.#options;
-    for (let session: Session | undefined = first; session !== undefined;) {
-      this.#current = session;
-      // Closed while this one was opening.
-      if (this.#stop.signal.aborted) await session.close();
-      const reason = await session.ended;
-      await session.close();
-      if (this.#stop.signal.aborted) return;
-      if (!reason || (!isStoreLost(reason) && !isLeaseLost(reason)))
-        throw reason ?? new Error('the session ended without a reason');
-      progress(`${reason.message}: ${nextOf(reason)}`);
-      log.warn('the session ended; a new one goes on', { error: reason.message });
-      session = await this.#reopen();
-      if (session) progress(isStoreLost(reason) ? 'rebuilt: everything goes on' : 'joined again');
-    }
+    const end = await this.#toItsEnd();
+    if (!end) return;
+    progress(`${end.why}: ${end.next}`);
+    log.warn('the session ended; a new one goes on', { error: end.why });
+    this.#current = await this.#reopen();
+    if (this.#current) progress(end.done);
+  }
+
+  /**
+   * Resolves when nothing of the present session runs any more. Why it ended is told in words: the error holds, by way of
+   * its stack's frames, the objects whose methods threw it. Rejects with it where another session would end likewise;
+   * undefined when all is being closed.
+   */
+  async #toItsEnd(): Promise<Ending | undefined> {
+    const session = this.#current;
+    // Closed while this one was opening.
+    if (this.#stop.signal.aborted) await session?.close();
+    const reason = await session?.ended;
+    await session?.close();
+    this.#current = undefined;
+    if (this.#stop.signal.aborted) return undefined;
+    if (!reason) throw new Error('the session ended without a reason');
+    if (!isStoreLost(reason) && !isLeaseLost(reason)) throw reason;
+    return {
+      why: reason.message,
+      next: nextOf(reason),
+      done: isStoreLost(reason) ? 'rebuilt: everything goes on' : 'joined again',
+    };
   }
 
   /**

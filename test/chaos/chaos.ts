@@ -11,6 +11,8 @@ const REPLICAS = 3;
 const RATE = 20;
 /** From the end of the fault until all is as it was. */
 const CONVERGED_S = 120;
+/** Its pods wait for a lost node, and none is evicted from one whose disk is full. */
+const STAYS = `priorityClassName: system-node-critical\n${STAY_ON_LOST_NODES}`;
 
 /** What one fault came to. */
 export interface Outcome {
@@ -35,7 +37,7 @@ export async function startScene(random: Random, long = false): Promise<Scene> {
     nodes: 3,
   });
   try {
-    await fleet.write(`apps/${APP}.yaml`, helloApp({ name: APP, replicas: REPLICAS, pod: STAY_ON_LOST_NODES }));
+    await fleet.write(`apps/${APP}.yaml`, helloApp({ name: APP, replicas: REPLICAS, pod: STAYS }));
     await fleet.commitAndPush('Run an app');
     await fleet.podsReady(APP, REPLICAS);
   } catch (error) {

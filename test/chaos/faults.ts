@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { eventually, type Fleet } from '../e2e/fleet.ts';
 import { loseStore, withRedis } from '../e2e/redis.ts';
 import { snapshotOf } from '../support/redis-snapshot.ts';
+import { clockOfANode, clockOfControlPlane } from './clocks.ts';
+import { fullDisk } from './full-disk.ts';
 import { lasts, lastsFor, type Fault, type Scene } from './fault.ts';
 import { lyingNode, endlessAnswers } from './fake-agent.ts';
 
@@ -416,4 +418,7 @@ export const FAULTS: readonly Fault[] = [
   hostile,
   lyingNode,
   endlessAnswers,
+  fullDisk,
+  clockOfANode,
+  clockOfControlPlane,
 ];

@@ -1,9 +1,10 @@
 /**
  * `npm run conformance [-- --missing]`: how many of the behaviours that Kubernetes' conformance suite
- * demands were shown by the last run of the tests that name them. Runs no test. The last line is JSON.
+ * demands were shown by the last run of the tests that name them, and how far those of Gateway API's. Runs no test. The last line is JSON.
  */
 import { commandLine } from '../support/command-line.ts';
 import { readBehaviours } from './behaviours.ts';
+import { gatewayTally, readGatewayBehaviours } from './gateway-api.ts';
 import { readResults } from './results.ts';
 import { tally, type Count } from './tally.ts';
 
@@ -31,4 +32,13 @@ if (missing) {
   process.stdout.write(`\nnot yet:\n${lines.join('')}`);
 }
 process.stdout.write(`\nnever:\n${never.map(({ id, summary }) => `  ${id}: ${summary}\n`).join('')}`);
-process.stdout.write(`${JSON.stringify({ ...total, byClass: Object.fromEntries(byClass) })}\n`);
+const gateway = readGatewayBehaviours();
+const gatewayApi = gatewayTally(gateway);
+process.stdout.write(
+  `\nGateway API: ${Object.entries(gatewayApi)
+    .map(([word, count]) => `${word} ${count}`)
+    .join(', ')}\n`,
+);
+if (missing)
+  for (const { name, shown, where } of gateway) if (shown === 'not yet') process.stdout.write(`  ${name}: ${where}\n`);
+process.stdout.write(`${JSON.stringify({ ...total, byClass: Object.fromEntries(byClass), gatewayApi })}\n`);

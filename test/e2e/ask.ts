@@ -1,16 +1,18 @@
 /** Questions to what runs, asked until they have an answer. */
 import http from 'node:http';
 import { interrupted } from '../support/interruption.ts';
+import { patience } from '../support/patience.ts';
 
 /**
- * Asks until `probe` gives something; fails with its last words after `seconds`, and when this process is interrupted.
+ * Asks until `probe` gives something; fails with its last words after `seconds` of a machine with time, and when this
+ * process is interrupted.
  */
 export async function eventually<T>(
   what: string,
   seconds: number,
   probe: () => Promise<T | undefined | false> | T | undefined | false,
 ): Promise<T> {
-  const deadline = Date.now() + seconds * 1000;
+  const isOver = patience(seconds * 1000);
   let last: unknown;
   for (;;) {
     interrupted.throwIfAborted();
@@ -21,7 +23,7 @@ export async function eventually<T>(
     } catch (error) {
       last = error;
     }
-    if (Date.now() > deadline) throw new Error(`not within ${seconds} s: ${what}`, { cause: last });
+    if (isOver()) throw new Error(`not within ${seconds} s: ${what}`, { cause: last });
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -221,21 +221,21 @@ export class Fleet {
     return pushed;
   }
 
-  /** Removes files, commits and pushes, and waits until the state is in force. */
+  /** Removes files, commits and pushes; the commit acknowledges whatever goes with them. */
   async removeFiles(...files: readonly string[]): Promise<void> {
     await this.git(['rm', '-q', '-r', ...files]);
-    await this.commitAndPush(`Remove ${files.join(', ')}`);
+    await this.commitAndPush(`Remove ${files.join(', ')}\n\nPlumbline-Allow-Prune: all`);
   }
 
   // ---- the control plane
 
-  /** All of them, those that run already left as they are. */
-  async startControlPlane(): Promise<void> {
+  /** All of them, those that run already left as they are. `env`: as `Plane.start` says. */
+  async startControlPlane(env?: NodeJS.ProcessEnv): Promise<void> {
     const [first] = this.planes;
     for (const plane of this.planes) {
       if (plane.isRunning) continue;
       await this.shareKey(first?.home, plane.home);
-      await plane.start();
+      await plane.start(env);
     }
   }
 

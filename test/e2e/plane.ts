@@ -31,14 +31,14 @@ export class Plane {
     return this.#child?.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Resolves when its API answers. */
-  async start(): Promise<void> {
+  /** Resolves when its API answers. `env`: what else its process, and those that it starts, have in their environment. */
+  async start(env: NodeJS.ProcessEnv = {}): Promise<void> {
     interrupted.throwIfAborted();
     const { home, repo, sshKey, redis } = this.#options;
     const log = createWriteStream(this.#options.log, { flags: 'a' });
     const argv = [process.execPath, PLUMB, 'up', '--repo', repo, '--branch', 'main', '--home', home];
     const [program, ...args] = tied(...argv, '--ssh-key', sshKey(), ...(redis === undefined ? [] : ['--redis', redis]));
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env } });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#child = child;

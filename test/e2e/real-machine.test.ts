@@ -8,6 +8,7 @@ import { after, before, describe, it } from 'node:test';
 import { buildImage, bootVm, vmUnsupported, type Vm } from '../support/vm/index.ts';
 import { eventually, Fleet } from './fleet.ts';
 import { helloApp, STAY_ON_LOST_NODES } from './manifests.ts';
+import { setClock, TICKING, tickingPod } from './ticking.ts';
 
 const CACHE = path.resolve(import.meta.dirname, '../../.cache/vm');
 const unsupported = vmUnsupported();
@@ -67,6 +68,41 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     assert.equal((await vm.ssh('stat -fc %T /sys/fs/cgroup')).stdout.trim(), 'cgroup2fs');
   });
 
+  it('runs an agent that is confined as its unit says, and sees the mounts of the machine', async () => {
+    const show = 'systemctl show plumbline-agent.service --property';
+    const pid = (await vm.ssh(`${show} MainPID --value`)).stdout.trim();
+    assert.match((await vm.ssh(`tr '\\0' ' ' < /proc/${pid}/cmdline`)).stdout, /agent\.mjs/);
+    const told = (
+      await vm.ssh(`${show} LimitCORE,LimitNOFILE,OOMScoreAdjust,Restart,KillMode,Delegate,NeedDaemonReload`)
+    ).stdout;
+    assert.deepEqual(told.trim().split('\n').sort(), [
+      'Delegate=yes',
+      'KillMode=process',
+      'LimitCORE=0',
+      'LimitNOFILE=65536',
+      'NeedDaemonReload=no',
+      'OOMScoreAdjust=-999',
+      'Restart=always',
+    ]);
+    const limits = (await vm.ssh(`cat /proc/${pid}/limits`)).stdout;
+    assert.match(limits, /^Max core file size +0 +0 /m);
+    assert.match(limits, /^Max open files +65536 +65536 /m);
+    assert.equal((await vm.ssh(`cat /proc/${pid}/oom_score_adj`)).stdout.trim(), '-999');
+    const status = (await vm.ssh(`cat /proc/${pid}/status`)).stdout;
+    assert.match(status, /^NoNewPrivs:\t1$/m);
+    // The filter by which systemd keeps it from other sockets, personalities and schedulers.
+    assert.match(status, /^Seccomp:\t2$/m);
+    const bounds = BigInt(`0x${/^CapBnd:\t([0-9a-f]+)$/m.exec(status)?.[1] ?? ''}`);
+    const may = (bit: number): boolean => (bounds & (1n << BigInt(bit))) !== 0n;
+    assert.deepEqual(
+      Object.entries(NEVER_NEEDED).filter(([, bit]) => may(bit)),
+      [],
+    );
+    assert.ok(may(CAP_SYS_ADMIN), 'it mounts');
+    const [own, first] = (await vm.ssh(`readlink /proc/${pid}/ns/mnt /proc/1/ns/mnt`)).stdout.trim().split('\n');
+    assert.equal(own, first);
+  });
+
   it('runs pods in the same network', async () => {
     for (const [name, node] of [
       ['there', 'vm-1'],
@@ -100,6 +136,22 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
       PATIENCE,
       async () => (await fleet.plumb('exec', there.metadata.name, '--', 'wget', '-q', '-O', '-', url.here)).code === 0,
     );
+  });
+
+  it('ends nothing, is heard and probes as before when its clock is set an hour forward and an hour back', async () => {
+    // What an emulated machine needs seconds for, another does in milliseconds.
+    const pods = { set: 'ticking-there', other: 'ticking-here', slack: 20 };
+    const text = `${tickingPod(pods.set, 'vm-1')}---\n${tickingPod(pods.other, 'node-1')}`;
+    await fleet.write(`apps/${TICKING}.yaml`, text);
+    await fleet.commitAndPush('Run pods that count their probes');
+    let off = 0;
+    await setClock(fleet, pods, async (seconds) => {
+      const set = await vm.ssh(`date --set @$(($(date +%s) + ${seconds - off})) && date +%s`);
+      assert.equal(set.code, 0, set.stderr);
+      off = seconds;
+    });
+    await fleet.removeFiles(`apps/${TICKING}.yaml`);
+    await eventually('they are gone', PATIENCE, async () => (await fleet.pods(TICKING)).length === 0);
   });
 
   for (let round = 1; round <= REPEAT; round += 1) {
@@ -180,6 +232,19 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     assert.equal(changed.code, 0, changed.stderr);
   }
 });
+
+/** Bits of the capabilities that the unit takes. Source: capabilities(7), linux/capability.h. */
+const NEVER_NEEDED = {
+  CAP_SYS_MODULE: 16,
+  CAP_SYS_RAWIO: 17,
+  CAP_SYS_BOOT: 22,
+  CAP_SYS_TIME: 25,
+  CAP_MAC_OVERRIDE: 32,
+  CAP_MAC_ADMIN: 33,
+  CAP_SYSLOG: 34,
+  CAP_WAKE_ALARM: 35,
+};
+const CAP_SYS_ADMIN = 21;
 
 /**
  * Prints what there may be of Plumbline, a line each: files, unit, processes, containers and their mounts, rules,

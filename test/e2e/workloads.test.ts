@@ -10,13 +10,17 @@ import { autoscalers } from './workloads/autoscaler.ts';
 import { daemonSets } from './workloads/daemonset.ts';
 import { database } from './workloads/database.ts';
 import { deployments } from './workloads/deployment.ts';
+import { dns } from './workloads/dns.ts';
 import { examples } from './workloads/examples.ts';
 import { jobs } from './workloads/job.ts';
 import { livePods } from './workloads/live-pod.ts';
 import { lookingIn } from './workloads/looking-in.ts';
+import { networkPolicies } from './workloads/network-policy.ts';
+import { podFields } from './workloads/pod-fields.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
 import { quotas } from './workloads/quota.ts';
 import { runtimeClasses } from './workloads/runtime-class.ts';
+import { secrets } from './workloads/secrets.ts';
 import { security } from './workloads/security.ts';
 import { replicationControllers } from './workloads/replication-controller.ts';
 import { statefulSets } from './workloads/statefulset.ts';
@@ -29,6 +33,7 @@ const THEMES: readonly Theme[] = [
   pods,
   deployments,
   config,
+  secrets,
   quotas,
   autoscalers,
   replicationControllers,
@@ -36,6 +41,9 @@ const THEMES: readonly Theme[] = [
   daemonSets,
   jobs,
   livePods,
+  podFields,
+  dns,
+  networkPolicies,
   lookingIn,
   statefulSets,
   storage,

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 const ROOT = join(import.meta.dirname, '..', '..');
 export const PLUMB = join(ROOT, 'bin', 'plumb.mjs');
 
-/** Bundles it from the sources at hand. */
+/** Bundles it from the sources at hand, unless who runs this file has. */
 export function buildCli(): void {
+  if (process.env['PLUMB_BUILT'] !== undefined) return;
   execFileSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'pipe' });
 }

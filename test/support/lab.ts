@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { LabRefusal } from '../../lab/errors.ts';
 import { labDown } from '../../lab/index.ts';
 import { until } from '../../lab/process.ts';
-import { claim } from './claim.ts';
+import { claimOnMachine } from './claim.ts';
 import { whenInterrupted } from './interruption.ts';
 
 /** For a change of a lab that is under way, such as a host that boots. */
@@ -24,7 +24,7 @@ export interface OwnLab extends LabPlace {
  * process is interrupted, `close` happens by itself. Throws while another process has the name.
  */
 export async function ownLab({ name, dir }: LabPlace): Promise<OwnLab> {
-  const release = await claim(`the lab ${name}`);
+  const release = await claimOnMachine(`the lab ${name}`);
   const close = async (): Promise<void> => {
     await removeLab({ name, dir });
     forget();

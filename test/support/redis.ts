@@ -5,6 +5,7 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { startPrivateRedis } from '../../reconciler/adapters/redis/private-redis.ts';
 import { makeFolder } from './folder.ts';
 import { whenInterrupted } from './interruption.ts';
+import { inPatience } from './patience.ts';
 
 export interface TestRedis {
   readonly connection: RedisOptions;
@@ -21,7 +22,7 @@ export async function startTestRedis(): Promise<TestRedis> {
     const server = await startPrivateRedis({
       dir,
       socketPath: join(dir, 'redis.sock'),
-      signal: AbortSignal.timeout(20_000),
+      signal: inPatience(20_000),
     });
     const forget = whenInterrupted(`the Redis in ${dir}`, () => server.close());
     const client = new Redis({ ...server.connection, replyMapping: 'legacy', maxRetriesPerRequest: null });

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { PLAN_CODES } from '../../reconciler/core/diff/index.ts';
 import { ERROR_CODES } from '../../reconciler/core/error-codes.ts';
+import { IMPORT_CODES } from '../../reconciler/core/import/index.ts';
 import { DIAGNOSTIC_CODES } from '../../reconciler/core/manifests/index.ts';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -54,8 +55,8 @@ describe('docs/errors.md', () => {
     );
   });
 
-  it('has every finding about a revision', () => {
-    const missing = [...DIAGNOSTIC_CODES, ...PLAN_CODES].filter(
+  it('has every finding about a revision, or about what is imported', () => {
+    const missing = [...DIAGNOSTIC_CODES, ...PLAN_CODES, ...IMPORT_CODES].filter(
       (code) => !(documented.get(code) ?? []).some((row) => row.classes.some((c) => c === 'Error' || c === 'Warning')),
     );
     assert.deepEqual(missing, []);

@@ -5,8 +5,8 @@
  * no more is kept than is shown.
  */
 import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { constants, readFileSync } from 'node:fs';
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import { parseStat, startedBy, type Process } from '../../core/probe/processes.ts';
@@ -57,11 +57,31 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
   const live = new Set<string>();
   const lookedThrough = new Set<string>();
   let prepared: Promise<unknown> | undefined;
-  /** Pipes of a process before us, which was killed, have no reader any more. */
+  /**
+   * Pipes of a process before us, which was killed, have no reader any more. One whose command was just being started has
+   * containerd's shim wait for a reader, and with it all that is asked of the container, for 30 s: it is shown one, which
+   * is enough for its open to come back (fifo(7)).
+   */
+  const release = async (): Promise<void> => {
+    for (const name of await readdir(folder).catch(() => []))
+      await open(join(folder, name), constants.O_RDONLY | constants.O_NONBLOCK).then(
+        (pipe) => pipe.close(),
+        () => undefined,
+      );
+  };
   const prepare = async (): Promise<void> => {
+    await release();
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
   };
+
+  const isPrepared = (): Promise<unknown> =>
+    (prepared ??= prepare().catch((cause: unknown) => {
+      prepared = undefined;
+      throw cause;
+    }));
+  // Not only before the first command: containers are also stopped without one.
+  const released = release();
 
   async function processSpec(containerId: string, argv: readonly string[], signal: AbortSignal): Promise<Buffer> {
     const { container } = await client.unary(TASKS.container, { id: containerId }, { signal, timeoutMs: QUICK_MS });
@@ -74,10 +94,7 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
   async function openPipes(execId: string, signal: AbortSignal): Promise<Pipes> {
     const paths = ['stdout', 'stderr'].map((stream) => join(folder, `${execId}-${stream}`)) as [string, string];
     try {
-      await (prepared ??= prepare().catch((cause: unknown) => {
-        prepared = undefined;
-        throw cause;
-      }));
+      await isPrepared();
       const made = await run(['mkfifo', '-m', '0600', ...paths], { signal });
       if (made.code !== 0) throw new Error(made.stderr.trim());
       const stdout = capture(paths[0]);
@@ -149,6 +166,8 @@ export function taskCommands({ client, folder, run, clock }: CommandDeps): Comma
   return {
     async run(containerId, argv, timeoutMs, signal) {
       const execId = `${OURS}${randomUUID()}`;
+      await released;
+      await isPrepared().catch(() => undefined);
       await endLeftovers(containerId, signal);
       const spec = await processSpec(containerId, argv, signal);
       const pipes = await openPipes(execId, signal);

@@ -5,7 +5,9 @@ import type {
   Namespaces,
   SandboxConfig,
   SeccompProfile,
+  UserIds,
 } from '../../core/pod/runtime-types.ts';
+import { IDS_OF_POD } from '../../core/pod/user-ids.ts';
 import type { Encodable } from '../../core/wire/protobuf.ts';
 import {
   NAMESPACE,
@@ -64,13 +66,13 @@ export function sandboxRequest(config: SandboxConfig): Encodable<typeof PodSandb
   };
 }
 
-const namespaceModes = ({
-  pid,
-  ipc,
-}: Namespaces): { readonly pid: number; readonly ipc: number; readonly targetId?: string } => ({
+const namespaceModes = ({ pid, ipc, users }: Namespaces) => ({
   ...(typeof pid === 'string' ? { pid: NAMESPACE[pid] } : { pid: NAMESPACE.target, targetId: pid.of }),
   ipc: NAMESPACE[ipc],
+  ...(users && { usernsOptions: { mode: NAMESPACE.pod, uids: idsOf(users), gids: idsOf(users) } }),
 });
+
+const idsOf = ({ first }: UserIds) => [{ hostId: first, containerId: 0, length: IDS_OF_POD }];
 
 /**
  * The pod's uid, and behind it the address that is asked for. CRI has no field for one. But the runtime hands the
@@ -99,6 +101,7 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
       readonly: mount.readOnly,
       propagation: PROPAGATION[mount.propagation],
       recursiveReadOnly: mount.recursiveReadOnly,
+      ...(mount.users && { uidMappings: idsOf(mount.users), gidMappings: idsOf(mount.users) }),
     })),
     labels: config.labels,
     annotations: config.annotations,
@@ -113,6 +116,7 @@ export function containerRequest(config: ContainerConfig): ContainerMessage {
         cpuShares: resources.cpuShares,
         memoryLimitInBytes: resources.memoryBytes,
         oomScoreAdj: resources.oomScoreAdj,
+        hugepageLimits: config.hugePages.map(({ pageSize, bytes }) => ({ pageSize, limit: bytes })),
       },
       securityContext: {
         capabilities: { addCapabilities: security.addCapabilities, dropCapabilities: security.dropCapabilities },

@@ -63,9 +63,9 @@ export function criImages(client: GrpcClient, containerdSocket: string, folder: 
       } finally {
         await rm(file, { force: true });
       }
-      for (const until = Date.now() + SEEN_WITHIN_MS; ;) {
+      for (const until = performance.now() + SEEN_WITHIN_MS; ;) {
         if (await find(image, signal)) return;
-        if (Date.now() > until)
+        if (performance.now() > until)
           throw new RuntimeError('Other', `sandbox image ${image} was imported but the runtime does not list it`);
         await delay(LOOK_AGAIN_MS, undefined, { signal });
       }

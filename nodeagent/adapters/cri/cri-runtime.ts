@@ -1,4 +1,5 @@
 /** The container runtime behind the Container Runtime Interface; tried with containerd 1.6. */
+import { FAMILIES, isOfFamily } from '../../../contracts/ip.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { LABEL } from '../../core/pod/identity.ts';
 import type {
@@ -15,6 +16,7 @@ import { containerRequest, sandboxRequest } from './configs.ts';
 import { taskCommands, type CommandDeps } from './command.ts';
 import { LIST_BYTES, type GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
+import { taskSignals } from './signals.ts';
 import { openCommandStreams, openPortStreams } from './streams.ts';
 
 const QUICK_MS = 30_000;
@@ -68,6 +70,7 @@ const SUBSCRIBE: GrpcMethod<typeof m.SubscribeRequest, typeof m.EventEnvelope> =
 export function criRuntime(deps: CommandDeps): ContainerRuntime {
   const { client } = deps;
   const commands = taskCommands(deps);
+  const signals = taskSignals(deps);
   const ours = (podUid: string | undefined) => ({
     [LABEL.managed]: 'true',
     ...(podUid !== undefined && { [LABEL.podUid]: podUid }),
@@ -135,9 +138,10 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
       }));
     },
 
-    async sandboxAddress(id, signal) {
+    async sandboxAddresses(id, signal) {
       const answer = await client.unary(RPC.sandboxStatus, { podSandboxId: id }, { signal, timeoutMs: QUICK_MS });
-      return answer.status?.network?.ip ?? '';
+      const { ip = '', additionalIps = [] } = answer.status?.network ?? {};
+      return onePerFamily([ip, ...additionalIps.map((more) => more.ip)]);
     },
 
     async container(id, signal) {
@@ -181,9 +185,13 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     async startContainer(id, signal) {
       await client.unary(RPC.startContainer, { containerId: id }, { signal, timeoutMs: SANDBOX_MS });
     },
-    stopContainer(id, graceSeconds, signal) {
-      const timeout = Math.ceil(graceSeconds);
-      return idempotent(
+    async stopContainer(id, graceSeconds, signal, stopSignal) {
+      const hadItsGrace =
+        stopSignal !== undefined &&
+        graceSeconds > 0 &&
+        (await signals.end(id, stopSignal, graceSeconds * 1000, signal));
+      const timeout = hadItsGrace ? 0 : Math.ceil(graceSeconds);
+      await idempotent(
         client.unary(RPC.stopContainer, { containerId: id, timeout }, { signal, timeoutMs: timeout * 1000 + QUICK_MS }),
       );
     },
@@ -257,7 +265,7 @@ type StatusAnswer = {
   readonly info: Readonly<Record<string, string>>;
   readonly runtimeHandlers: readonly {
     readonly name: string;
-    readonly features: { readonly recursiveReadOnlyMounts: boolean } | undefined;
+    readonly features: { readonly recursiveReadOnlyMounts: boolean; readonly userNamespaces: boolean } | undefined;
   }[];
 };
 
@@ -277,6 +285,7 @@ function healthOf(answer: StatusAnswer): RuntimeHealth {
     // The handler without a name is the default one, which all pods run with.
     recursiveReadOnly:
       answer.runtimeHandlers.find(({ name }) => name === '')?.features?.recursiveReadOnlyMounts ?? false,
+    userNamespaces: answer.runtimeHandlers.filter((one) => one.features?.userNamespaces).map(({ name }) => name),
     strictGroups: answer.features?.supplementalGroupsPolicy ?? false,
     networkPlugins: config.networkPlugins ?? DEFAULT_NETWORK_PLUGINS,
   };
@@ -309,4 +318,9 @@ function runtimeConfig(json: string | undefined): {
   } catch {
     return none;
   }
+}
+
+/** Which family a runtime names first is its own setting. */
+function onePerFamily(addresses: readonly string[]): readonly string[] {
+  return FAMILIES.flatMap((family) => addresses.find((address) => isOfFamily(family, address)) ?? []);
 }

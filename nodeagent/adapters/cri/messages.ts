@@ -18,11 +18,21 @@ export const StatusResponse = {
     conditions: messages(1, { type: text(1), status: bool(2), reason: text(3), message: text(4) }),
   }),
   info: textMap(2),
-  runtimeHandlers: messages(3, { name: text(1), features: message(2, { recursiveReadOnlyMounts: bool(1) }) }),
+  runtimeHandlers: messages(3, {
+    name: text(1),
+    features: message(2, { recursiveReadOnlyMounts: bool(1), userNamespaces: bool(2) }),
+  }),
   features: message(4, { supplementalGroupsPolicy: bool(1) }),
 };
 
-const NamespaceOption = { network: int(1), pid: int(2), ipc: int(3), targetId: text(4) };
+const IdMapping = { hostId: int(1), containerId: int(2), length: int(3) };
+const NamespaceOption = {
+  network: int(1),
+  pid: int(2),
+  ipc: int(3),
+  targetId: text(4),
+  usernsOptions: message(5, { mode: int(1), uids: messages(2, IdMapping), gids: messages(3, IdMapping) }),
+};
 /** NamespaceMode. */
 export const NAMESPACE = { pod: 0, container: 1, node: 2, target: 3 } as const;
 const SeLinuxOption = { user: text(1), role: text(2), type: text(3), level: text(4) };
@@ -60,7 +70,11 @@ export const RunPodSandboxRequest = { config: message(1, PodSandboxConfig), runt
 export const RunPodSandboxResponse = { podSandboxId: text(1) };
 export const SandboxIdRequest = { podSandboxId: text(1) };
 export const PodSandboxStatusResponse = {
-  status: message(1, { id: text(1), state: int(3), network: message(5, { ip: text(1) }) }),
+  status: message(1, {
+    id: text(1),
+    state: int(3),
+    network: message(5, { ip: text(1), additionalIps: messages(2, { ip: text(1) }) }),
+  }),
 };
 const LabelFilter = (no: number) => ({ labelSelector: textMap(no) });
 export const ListPodSandboxRequest = { filter: message(1, LabelFilter(3)) };
@@ -83,6 +97,7 @@ const LinuxContainerResources = {
   cpuShares: int(3),
   memoryLimitInBytes: int(4),
   oomScoreAdj: int(5),
+  hugepageLimits: messages(8, { pageSize: text(1), limit: int(2) }),
 };
 const ContainerMetadata = { name: text(1), attempt: int(2) };
 export const CreateContainerRequest = {
@@ -99,6 +114,8 @@ export const CreateContainerRequest = {
       hostPath: text(2),
       readonly: bool(3),
       propagation: int(5),
+      uidMappings: messages(6, IdMapping),
+      gidMappings: messages(7, IdMapping),
       recursiveReadOnly: bool(8),
     }),
     labels: textMap(9),
@@ -192,6 +209,8 @@ export const PullImageRequest = {
   auth: message(2, { username: text(1), password: text(2) }),
 };
 export const ImageStatusResponse = { image: message(1, Image) };
+export const ImageDetailRequest = { ...ImageRequest, verbose: bool(2) };
+export const ImageDetailResponse = { ...ImageStatusResponse, info: textMap(2) };
 export const PullImageResponse = { imageRef: text(1) };
 
 export const SubscribeRequest = { filters: texts(1) };

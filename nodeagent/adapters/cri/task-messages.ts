@@ -8,7 +8,7 @@ import type { GrpcMethod } from './grpc.ts';
 import { Empty } from './messages.ts';
 
 /** Of the CRI plugin. */
-const NAMESPACE = 'k8s.io';
+export const CRI_NAMESPACE = 'k8s.io';
 export const PROCESS_TYPE = 'types.containerd.io/opencontainers/runtime-spec/1/Process';
 
 const Any = { typeUrl: text(1), value: bytes(2) };
@@ -34,7 +34,12 @@ function method<Req extends MessageTable, Res extends MessageTable>(
   request: Req,
   response: Res,
 ): GrpcMethod<Req, Res> {
-  return { path: `/containerd.services.${path}`, request, response, metadata: [['containerd-namespace', NAMESPACE]] };
+  return {
+    path: `/containerd.services.${path}`,
+    request,
+    response,
+    metadata: [['containerd-namespace', CRI_NAMESPACE]],
+  };
 }
 export const TASKS = {
   container: method('containers.v1.Containers/Get', ContainerId, Container),

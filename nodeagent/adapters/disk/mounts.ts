@@ -3,6 +3,7 @@ import { readFile, realpath, rmdir, unlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { unlessAborted } from '../../../contracts/signals.ts';
 import { deviceNumber } from '../../core/node/volume-image.ts';
+import type { FileMount } from '../../ports/image-files.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { makeFolder } from './durable.ts';
@@ -11,6 +12,8 @@ import { openPlace, openSubPath } from './descriptors.ts';
 export interface Mounts {
   /** A file system in memory. Nothing happens where one is mounted already. */
   memory(path: string, options: readonly string[], signal: AbortSignal): Promise<void>;
+  /** Huge pages as files. Nothing happens where something is mounted already. */
+  hugePages(path: string, options: readonly string[], signal: AbortSignal): Promise<void>;
   /**
    * A file system of the network, mounted at `path` by `argv`. Nothing happens where one is mounted already. Throws an
    * Error with what the program said, one with code `ENOENT` where it is not there, and one after 30 s.
@@ -27,6 +30,11 @@ export interface Mounts {
    * the source is not on `device` (`MAJOR:MINOR`), if that is given: what was mounted there is gone.
    */
   bind(source: string, target: string, signal: AbortSignal, device?: string): Promise<void>;
+  /**
+   * A file system that nobody can write, run programs of, or take rights or devices from. Nothing happens where something
+   * is mounted already.
+   */
+  sealed(path: string, mount: FileMount, signal: AbortSignal): Promise<void>;
   /** Whether something is mounted at just this place. */
   isMounted(path: string): Promise<boolean>;
   /** Whether a folder of that name, or what is in it, is mounted somewhere. */
@@ -90,6 +98,10 @@ export function systemMounts(run: RunCommand, clock: Clock, patience: NetworkPat
       if (await isMounted(path)) return;
       await command(['mount', '-t', 'tmpfs', '-o', options.join(','), 'tmpfs', path], signal);
     },
+    async hugePages(path, options, signal) {
+      if (await isMounted(path)) return;
+      await command(['mount', '-t', 'hugetlbfs', '-o', options.join(','), 'nodev', path], signal);
+    },
     async network(path, argv, signal) {
       if (await isMounted(path)) return;
       await bounded(argv, patience.mountMs, signal);
@@ -107,6 +119,13 @@ export function systemMounts(run: RunCommand, clock: Clock, patience: NetworkPat
       } finally {
         await place.close();
       }
+    },
+    async sealed(path, { type, source, options }, signal) {
+      if (await isMounted(path)) return;
+      const own = options.filter((option) => !['bind', 'rbind', 'ro', 'rw'].includes(option));
+      const how = type === 'bind' ? ['--bind'] : ['-t', type];
+      const all = [...own, 'ro', 'noexec', 'nosuid', 'nodev'].join(',');
+      await command(['mount', '--no-canonicalize', ...how, '-o', all, source, path], signal);
     },
     isMounted,
     async isShown(name) {

@@ -14,7 +14,7 @@ import { makeFolder, syncFolder, writeDurably } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { removeTree } from './remove-tree.ts';
 import { createTurns } from './turns.ts';
-import type { VolumeImages } from './volume-images.ts';
+import { roomAt, type VolumeImages } from './volume-images.ts';
 
 const RECORD = 'volume.json';
 /** As much as any object of Kubernetes has. */
@@ -81,6 +81,13 @@ export function persistentFolders(
       const names = (await readdir(root).catch(() => [])).filter((name) => LOCAL_NAME.test(name));
       const texts = await Promise.all(names.map((name) => recordAt(join(root, name, RECORD)).catch(() => undefined)));
       return texts.filter((text) => text !== undefined);
+    },
+
+    async room(volumes) {
+      await makeFolder(root, 0o711);
+      // Sizes first: of one that is being made meanwhile less is told, not more.
+      const taken = await Promise.all(volumes.map((volume) => images.size(placeOf(volume))));
+      return taken.reduce((sum, bytes) => sum + bytes, await roomAt(root));
     },
 
     grow: (volume, bytes, signal) =>

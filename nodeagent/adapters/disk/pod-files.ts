@@ -1,9 +1,10 @@
 /** Pods' files on a Linux machine. */
-import { chmod, readdir, realpath, rename, rm, rmdir, statfs, writeFile } from 'node:fs/promises';
+import { access, chmod, readdir, realpath, rename, rm, statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import {
   endingFile,
+  imageVolumesMark,
   logFolder,
   MEDIA,
   podFolder,
@@ -13,13 +14,13 @@ import {
 } from '../../core/pod/layout.ts';
 import { messagesOf } from '../../core/logs/cri-log.ts';
 import { podOfLogFolder } from '../../core/pod/identity.ts';
+import type { ImageFiles } from '../../ports/image-files.ts';
 import type { PodFiles } from '../../ports/pod-files.ts';
 import { readBeginning, readEnd } from './descriptors.ts';
 import { makeFolder } from './durable.ts';
 import type { Mounts } from './mounts.ts';
 import { graceLeft } from './grace.ts';
 import type { ShownFolders } from './persistent-folders.ts';
-import { limitPids } from './pids-limit.ts';
 import { removeTree } from './remove-tree.ts';
 import { makeVolume } from './volumes/index.ts';
 
@@ -29,9 +30,13 @@ const TERMINATION_BYTES = 4096;
 const HOST_FILE_BYTES = 64 * 1024;
 const TAIL_BYTES = 2048;
 const TAIL_LINES = 80;
-const CGROUP_ROOT = '/sys/fs/cgroup';
 
-export function podFiles(folders: NodeFolders, mounts: Mounts, kept: Pick<ShownFolders, 'show'>): PodFiles {
+export function podFiles(
+  folders: NodeFolders,
+  mounts: Mounts,
+  kept: Pick<ShownFolders, 'show'>,
+  images: ImageFiles,
+): PodFiles {
   return {
     async prepare(signal) {
       await makeFolder(folders.state, 0o700);
@@ -42,11 +47,14 @@ export function podFiles(folders: NodeFolders, mounts: Mounts, kept: Pick<ShownF
 
     async syncVolumes(plans, signal) {
       for (const plan of plans) {
-        await makeVolume(plan, mounts, signal, kept).catch((cause: unknown) => {
+        if (plan.kind === 'image') await makeFolder(imageVolumesMark(folders, plan.podUid), 0o700);
+        await makeVolume(plan, mounts, signal, { kept, images }).catch((cause: unknown) => {
           throw new Error(`MountVolume.SetUp failed for volume "${plan.name}" : ${errorText(cause)}`, { cause });
         });
       }
     },
+
+    isMounted: (path) => mounts.isMounted(path),
 
     async ofHost() {
       const text = async (path: string): Promise<string | undefined> => {
@@ -73,8 +81,6 @@ export function podFiles(folders: NodeFolders, mounts: Mounts, kept: Pick<ShownF
       for (const { volume, subPath, target } of files.subPaths) await mounts.subPath(volume, subPath, target, signal);
     },
 
-    limitProcesses: (cgroupParent) => limitPids(CGROUP_ROOT, cgroupPath(cgroupParent)),
-
     graceLeft: (pod, { name, id }, graceMs) => graceLeft(endingFile(folders, pod.uid, name), id, graceMs),
 
     async terminationMessage(path) {
@@ -87,15 +93,16 @@ export function podFiles(folders: NodeFolders, mounts: Mounts, kept: Pick<ShownF
       return lines.slice(-TAIL_BYTES);
     },
 
-    async remove(pod, cgroupParent, signal) {
+    async remove(pod, signal) {
       for (const medium of MEDIA) {
         const folder = podFolder(folders, pod.uid, medium);
         if (medium === 'network') await mounts.removeNetworkBeneath(folder, signal);
         else await mounts.removeBeneath(folder, signal);
+        if (medium === 'disk' && (await isThere(imageVolumesMark(folders, pod.uid))))
+          await images.release(pod.uid, signal);
         await removeTree(folder, signal);
       }
       await removeTree(logFolder(folders, pod), signal);
-      await removeCgroups(cgroupParent);
     },
 
     async list() {
@@ -130,25 +137,14 @@ async function replaceIfOther(path: string, text: string): Promise<void> {
   await rename(draft, path);
 }
 
+async function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 async function isInMemory(path: string): Promise<boolean> {
   const { type } = await statfs(path);
   return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
-}
-
-/** The pod's own cgroup is empty once its containers' are gone. */
-async function removeCgroups(parent: string): Promise<void> {
-  const path = cgroupPath(parent);
-  const hierarchies = (await readdir(CGROUP_ROOT).catch(() => [])).map((name) => join(CGROUP_ROOT, name));
-  await Promise.all([CGROUP_ROOT, ...hierarchies].map((root) => rmdir(join(root, path)).catch(() => undefined)));
-}
-
-/** Below each hierarchy. `parent`: `/plumbline/podUID`, or a slice's name. */
-function cgroupPath(parent: string): string {
-  return parent.startsWith('/') ? parent : slicePath(parent);
-}
-
-/** `a-b.slice` is in `a.slice`. Source: systemd.slice(5). */
-function slicePath(slice: string): string {
-  const parts = slice.replace(/\.slice$/, '').split('-');
-  return parts.map((_part, index) => `/${parts.slice(0, index + 1).join('-')}.slice`).join('');
 }

@@ -7,11 +7,11 @@
 import { chmod, lstat, open, rmdir, statfs, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
+import { imageBytes } from '../../../contracts/objects/local-volumes.ts';
 import { roomForVolumes } from '../../core/node/disk.ts';
 import {
   deviceNumber,
   fileSystemBytes,
-  imageBytes,
   LOOP_COLUMNS,
   loopDevices,
   mayGrowInto,
@@ -39,6 +39,8 @@ export interface VolumeImages {
    * next pod has it. Idempotent. Throws an Error where there is no room, and where this kernel lets none grow in use.
    */
   grow(folder: string, capacity: number, signal: AbortSignal): Promise<void>;
+  /** Bytes that it takes of the disk; 0 where there is none. */
+  size(folder: string): Promise<number>;
   /** Whether it is mounted, here or elsewhere. */
   isInUse(folder: string, signal: AbortSignal): Promise<boolean>;
 }
@@ -204,6 +206,8 @@ export function volumeImages(run: RunCommand, mounts: Pick<Mounts, 'bind' | 'isM
       });
     },
 
+    size: async (folder) => (await imageOf(folder).catch(noneAsUndefined))?.size ?? 0,
+
     async isInUse(folder, signal) {
       return (await this.has(folder)) && (await devicesOf(folder, signal)).length > 0;
     },
@@ -258,9 +262,14 @@ async function hasRoomLeft(folder: string): Promise<boolean> {
   }
 }
 
+/** Bytes that volumes may still take of the disk which the folder is on. */
+export async function roomAt(folder: string): Promise<number> {
+  const { blocks, bavail, bsize } = await statfs(folder);
+  return roomForVolumes({ bytes: blocks * bsize, freeBytes: bavail * bsize });
+}
+
 async function needRoom(folder: string, bytes: number): Promise<void> {
-  const { blocks, bavail, bsize } = await statfs(dirname(folder));
-  const room = roomForVolumes({ bytes: blocks * bsize, freeBytes: bavail * bsize });
+  const room = await roomAt(dirname(folder));
   // How much there is changes all the time, and each other word would be told anew.
   if (bytes > room) throw new Error(`the node's disk has no room for ${bytes} more bytes of volumes`);
 }

@@ -22,11 +22,15 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
   };
 
   return {
-    async inspect(sysctls, signal): Promise<RoutingSnapshot> {
+    async inspect(sysctls, signal, families = ['IPv4']): Promise<RoutingSnapshot> {
+      const each = async (words: (family: string) => readonly string[]): Promise<readonly unknown[]> => {
+        const found: unknown[] = [];
+        for (const family of families) found.push(await json(signal, words(family === 'IPv4' ? '-4' : '-6')));
+        return found;
+      };
       const links = parseLinks(await json(signal, ['ip', '-j', 'address', 'show']));
-      const routes = parseRoutes(
-        await json(signal, ['ip', '-j', '-4', 'route', 'show', 'table', 'main', 'proto', String(ROUTE_PROTOCOL)]),
-      );
+      const ours = ['route', 'show', 'table', 'all', 'proto', String(ROUTE_PROTOCOL)];
+      const routes = (await each((family) => ['ip', '-j', family, ...ours])).flatMap(parseRoutes);
       const device = NODE_NAMES.vxlanDevice;
       const link = links.find((l) => l.name === device);
       const vxlan =
@@ -35,7 +39,7 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
           await json(signal, ['ip', '-j', '-d', 'link', 'show', 'dev', device]),
           link,
           parseForwarding(await json(signal, ['bridge', '-j', 'fdb', 'show', 'dev', device])),
-          parseNeighbours(await json(signal, ['ip', '-j', '-4', 'neighbour', 'show', 'dev', device])),
+          (await each((family) => ['ip', '-j', family, 'neighbour', 'show', 'dev', device])).flatMap(parseNeighbours),
         );
       const values: Record<string, string> = {};
       for (const path of sysctls) {

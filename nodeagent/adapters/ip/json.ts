@@ -48,32 +48,41 @@ export function parseLinks(value: unknown): Link[] {
     name: text(link, 'ifname'),
     up: texts(link, 'flags').includes('UP'),
     mtu: int(link, 'mtu'),
-    addresses: listOf(link['addr_info'] ?? [], 'addr_info').flatMap((info) => {
-      const address = optionalText(info, 'local');
-      const prefixLength = optionalInt(info, 'prefixlen');
-      return info['family'] === 'inet' && address !== undefined && prefixLength !== undefined
-        ? [{ address, prefixLength }]
-        : [];
-    }),
+    addresses: addressesOf(link, ({ family }) => family === 'inet'),
+    ...secondAddresses(link),
   }));
+}
+
+function secondAddresses(link: Fields): Pick<Link, 'addressesIPv6'> {
+  const addressesIPv6 = addressesOf(link, ({ family, scope }) => family === 'inet6' && scope === 'global');
+  return addressesIPv6.length > 0 ? { addressesIPv6 } : {};
+}
+
+function addressesOf(link: Fields, isMeant: (info: Fields) => boolean): Link['addresses'] {
+  return listOf(link['addr_info'] ?? [], 'addr_info').flatMap((info) => {
+    const address = optionalText(info, 'local');
+    const prefixLength = optionalInt(info, 'prefixlen');
+    return isMeant(info) && address !== undefined && prefixLength !== undefined ? [{ address, prefixLength }] : [];
+  });
 }
 
 /** Routes of a type that we never make are left out. */
 export function parseRoutes(value: unknown): Route[] {
   return listOf(value, 'routes').flatMap((route) => {
     const type = optionalText(route, 'type') ?? 'unicast';
-    if (type !== 'unicast' && type !== 'blackhole') return [];
+    if (type !== 'unicast' && type !== 'blackhole' && type !== 'local') return [];
     if (optionalInt(route, 'metric') !== ROUTE_METRIC) return [];
     const destination = text(route, 'dst');
     const via = optionalText(route, 'gateway');
-    const device = optionalText(route, 'dev');
+    // Of IPv6, one that leads nowhere is listed with `lo`.
+    const device = type === 'blackhole' ? undefined : optionalText(route, 'dev');
     const source = optionalText(route, 'prefsrc');
     const mtu = listOf(route['metrics'] ?? [], 'metrics')
       .map((metrics) => optionalInt(metrics, 'mtu'))
       .find((one) => one !== undefined);
     return [
       {
-        destination: destination.includes('/') ? destination : `${destination}/32`,
+        destination: destination.includes('/') ? destination : `${destination}/${destination.includes(':') ? 128 : 32}`,
         type,
         ...(via !== undefined && { via }),
         ...(device !== undefined && { device }),
@@ -101,7 +110,7 @@ export function parseVxlan(
     mac: text(device, 'address'),
     mtu: int(device, 'mtu'),
     up: link.up,
-    addresses: link.addresses.map((a) => a.address),
+    addresses: [...link.addresses, ...(link.addressesIPv6 ?? [])].map((a) => a.address),
     id: optionalInt(data, 'id') ?? 0,
     port: optionalInt(data, 'port') ?? 0,
     local: optionalText(data, 'local') ?? '',

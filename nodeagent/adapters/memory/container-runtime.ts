@@ -3,6 +3,7 @@
  * is the clock's. Behaves as the real one where the contract suite looks.
  */
 import { PassThrough } from 'node:stream';
+import { signalNumber } from '../../../contracts/objects/stop-signals.ts';
 import { LABEL } from '../../core/pod/identity.ts';
 import type {
   ContainerConfig,
@@ -15,10 +16,10 @@ import type { Clock } from '../../ports/clock.ts';
 import { RuntimeError, type ContainerRuntime, type ContainerStreams } from '../../ports/container-runtime.ts';
 
 /**
- * What a command line comes to: `exit N` ends at once; `trap N` ends with N when asked to; anything else runs until it
- * is killed.
+ * What a command line comes to: `exit N` ends at once; a `trap` ends with its code at that signal; anything else runs
+ * until it is killed.
  */
-type MemoryProgram = { readonly ends: number } | { readonly onTerm: number | undefined };
+type MemoryProgram = { readonly ends: number } | { readonly on: number | undefined; readonly exit: number };
 
 interface Sandbox {
   readonly id: string;
@@ -43,6 +44,7 @@ export interface MemoryRuntime extends ContainerRuntime {
 /** Its default, and the one that containerd has of itself. */
 const HANDLERS: ReadonlySet<string> = new Set(['', 'runc']);
 const KILLED = 137;
+const SIGTERM = 15;
 
 export function memoryRuntime(clock: Clock): MemoryRuntime {
   const sandboxes = new Map<string, Sandbox>();
@@ -84,6 +86,7 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       systemdCgroup: false,
       recursiveReadOnly: false,
       strictGroups: false,
+      userNamespaces: [],
       networkPlugins: '/nowhere',
     }),
 
@@ -106,10 +109,10 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
         .filter((one) => isOf(one.summary.labels, podUid))
         .map((one) => ({ ...one.summary, state: one.detail.state }));
     },
-    async sandboxAddress(id) {
+    async sandboxAddresses(id) {
       const sandbox = sandboxes.get(id);
       if (!sandbox) throw new RuntimeError('NotFound', `sandbox "${id}": not found`);
-      return sandbox.config.hostNetwork || !sandbox.ready ? '' : sandbox.address;
+      return sandbox.config.hostNetwork || !sandbox.ready ? [] : [sandbox.address];
     },
     container: async (id) => needed(id).detail,
 
@@ -178,12 +181,11 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       const program = programOf(container.config);
       if ('ends' in program) end(container, program.ends);
     },
-    async stopContainer(id, graceSeconds) {
+    async stopContainer(id, graceSeconds, _signal, stopSignal = SIGTERM) {
       const container = containers.get(id);
       if (container?.detail.state !== 'running') return;
       const program = programOf(container.config);
-      const code = 'onTerm' in program && graceSeconds > 0 ? program.onTerm : undefined;
-      end(container, code ?? KILLED);
+      end(container, 'on' in program && graceSeconds > 0 && program.on === stopSignal ? program.exit : KILLED);
     },
     async updateContainer(id) {
       if (needed(id).detail.state !== 'running') throw new RuntimeError('Other', `container ${id} is not running`);
@@ -253,8 +255,8 @@ function programOf(config: Pick<ContainerConfig, 'command' | 'args'>): MemoryPro
   const line = [...config.command, ...config.args].at(-1) ?? '';
   const ends = /^exit (\d+)$/.exec(line)?.[1];
   if (ends !== undefined) return { ends: Number(ends) };
-  const onTerm = /^trap "exit (\d+)" TERM/.exec(line)?.[1];
-  return { onTerm: onTerm === undefined ? undefined : Number(onTerm) };
+  const trap = /^trap "exit (\d+)" ([A-Z0-9]+)/.exec(line);
+  return trap ? { on: signalNumber(`SIG${trap[2] ?? ''}`), exit: Number(trap[1]) } : { on: undefined, exit: 0 };
 }
 
 function endedStreams(

@@ -31,10 +31,15 @@ export class MemoryPacketFilter implements PacketFilter {
   private generation: string | undefined;
   private trusted = false;
 
-  async replace({ policy, forwardings }: ServicePlan, generation: string, signal: AbortSignal): Promise<FilterWrite> {
+  async replace(
+    { policy, forwardings, guards = new Map() }: ServicePlan,
+    generation: string,
+    signal: AbortSignal,
+  ): Promise<FilterWrite> {
     signal.throwIfAborted();
     this.trusted = true;
-    return this.put({ policy, forwardings: merged(new Map(), forwardings) }, generation, true, forwardings.size + 1);
+    const commands = forwardings.size + guards.size + 1;
+    return this.put({ policy, forwardings: merged(new Map(), forwardings), guards }, generation, true, commands);
   }
 
   async change(change: PlanChange, generation: string, signal: AbortSignal): Promise<FilterWrite> {
@@ -48,9 +53,25 @@ export class MemoryPacketFilter implements PacketFilter {
     const owners = [...change.forwardings].filter(
       ([owner, list]) => !sameData(list, plan.forwardings.get(owner) ?? []),
     ).length;
-    const commands = owners + Number(!sameData(policy, plan.policy));
+    const guarded = [...(change.guards ?? [])].filter(([name, part]) => !sameData(part, plan.guards?.get(name)));
+    const commands = owners + guarded.length + Number(!sameData(policy, plan.policy));
     if (commands === 0) return { commands };
-    return this.put({ policy, forwardings: merged(plan.forwardings, change.forwardings) }, generation, false, commands);
+    const guards = new Map(plan.guards);
+    for (const [name, part] of guarded) {
+      if (part) guards.set(name, part);
+      else guards.delete(name);
+    }
+    return this.put(
+      { policy, forwardings: merged(plan.forwardings, change.forwardings), guards },
+      generation,
+      false,
+      commands,
+    );
+  }
+
+  async remove(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    this.plan = undefined;
   }
 
   async present(signal: AbortSignal): Promise<boolean> {

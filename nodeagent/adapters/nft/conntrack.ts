@@ -1,16 +1,19 @@
 /** The kernel's connection tracker, by the program `conntrack`: the same whichever packet filter redirects. */
+import type { Family } from '../../../contracts/ip.ts';
 import type { Flow, StaleFlow } from '../../core/data-plane/flows.ts';
 import type { PacketFilter } from '../../ports/packet-filter.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { isMissingProgram } from './stderr.ts';
 
-export function createConntrack(run: RunCommand): Pick<PacketFilter, 'forgetFlows' | 'flows'> {
+const FAMILY: Readonly<Record<Family, string>> = { IPv4: 'ipv4', IPv6: 'ipv6' };
+
+export function createConntrack(run: RunCommand, family: Family): Pick<PacketFilter, 'forgetFlows' | 'flows'> {
   return {
     async forgetFlows(flows, signal) {
       for (const flow of flows) {
         try {
           // Exit code 1 also means that there was no such flow, which is what is wanted.
-          await run(['conntrack', '-D', ...flowFilter(flow)], { signal });
+          await run(['conntrack', '-D', '-f', FAMILY[family], ...flowFilter(flow)], { signal });
         } catch (error) {
           if (isMissingProgram(error)) return 'unsupported';
           throw error;
@@ -23,7 +26,7 @@ export function createConntrack(run: RunCommand): Pick<PacketFilter, 'forgetFlow
       const [protocol, ...state] = of === 'UDP' ? ['UDP' as const] : ['TCP' as const, '--state', 'SYN_SENT'];
       try {
         const { code, stdout, stderr } = await run(
-          ['conntrack', '-L', '-f', 'ipv4', '-p', protocol.toLowerCase(), ...state],
+          ['conntrack', '-L', '-f', FAMILY[family], '-p', protocol.toLowerCase(), ...state],
           { signal },
         );
         if (code !== 0) throw new Error(`conntrack -L failed: ${stderr.trim().slice(0, 300)}`);

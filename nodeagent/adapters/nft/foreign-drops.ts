@@ -22,9 +22,11 @@ export async function listForwardDrops(
     if (rules.includes(podRange)) continue;
     const chain = `${family} ${table} ${name}`;
     // What iptables' successor keeps in nftables is changed by iptables.
-    const remedy = chain === 'ip filter FORWARD' ? iptablesAccept('iptables', podRange) : nftAccept(chain, podRange);
+    const program = IPTABLES.get(chain);
+    const remedy = program === undefined ? nftAccept(chain, podRange) : iptablesAccept(program, podRange);
     drops.push({ chain, remedy });
   }
+  if (own.family !== 'ip') return drops;
   // Old iptables keeps its rules where nft does not see them.
   const legacy = await run(['cat', '/proc/net/ip_tables_names'], { signal });
   if (!legacy.stdout.split('\n').includes('filter')) return drops;
@@ -37,8 +39,16 @@ export async function listForwardDrops(
   return drops;
 }
 
+/** Chains that iptables' successor keeps, and the program. */
+const IPTABLES: ReadonlyMap<string, string> = new Map([
+  ['ip filter FORWARD', 'iptables'],
+  ['ip6 filter FORWARD', 'ip6tables'],
+]);
+
 function nftAccept(chain: string, podRange: string): string {
-  return ['saddr', 'daddr'].map((side) => `nft insert rule ${chain} ip ${side} ${podRange} accept`).join('; ');
+  return ['saddr', 'daddr']
+    .map((side) => `nft insert rule ${chain} ${podRange.includes(':') ? 'ip6' : 'ip'} ${side} ${podRange} accept`)
+    .join('; ');
 }
 
 function iptablesAccept(program: string, podRange: string): string {
@@ -63,7 +73,7 @@ function findForwardDrops(listing: string, own: TableName): ForeignChain[] {
   for (const block of listing.split(/^(?=table )/m)) {
     const [, family, table] = /^table (\S+) (\S+) \{/.exec(block) ?? [];
     if (family === undefined || table === undefined || (family === own.family && table === own.table)) continue;
-    if (!['ip', 'inet'].includes(family)) continue;
+    if (![own.family, 'inet'].includes(family)) continue;
     for (const { name, lines } of chainsOf(block.split('\n'))) {
       if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line)))
         found.push({ family, table, name });

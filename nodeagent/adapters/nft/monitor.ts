@@ -5,21 +5,22 @@
 import type { FilterDisturbance } from '../../ports/packet-filter.ts';
 
 export interface MonitorSettings {
-  readonly family: string;
   readonly table: string;
   /** Every transaction of ours adds a rule to this chain: so ours are told from others'. */
   readonly generationChain: string;
 }
 
+/** Tables of ours. */
+const FAMILIES = ['ip', 'ip6'] as const;
 const OTHERS = /^(?:add|delete) (?:chain|table) (?:ip|inet) /;
 
 /** A reader of lines that tells of each transaction that was not ours, when it is over. */
 export function createMonitorReader(
-  { family, table, generationChain }: MonitorSettings,
+  { table, generationChain }: MonitorSettings,
   tell: (disturbance: FilterDisturbance) => void,
 ): (line: string) => 'end of transaction' | undefined {
-  const own = ` ${family} ${table}`;
-  const mark = `add rule ${family} ${table} ${generationChain} `;
+  const own = FAMILIES.map((family) => ` ${family} ${table}`);
+  const marks = FAMILIES.map((family) => `add rule ${family} ${table} ${generationChain} `);
   let seen = { mine: false, ownTable: false, others: false };
   return (line) => {
     if (line.startsWith('# new generation')) {
@@ -32,8 +33,8 @@ export function createMonitorReader(
     if (line.startsWith('# ERROR')) {
       // "We lost some netlink events!": anything may have changed, which a look tells.
       tell('others');
-    } else if (line.startsWith(mark)) seen.mine = true;
-    else if (isAbout(line, own)) seen.ownTable = true;
+    } else if (marks.some((mark) => line.startsWith(mark))) seen.mine = true;
+    else if (own.some((one) => isAbout(line, one))) seen.ownTable = true;
     else if (OTHERS.test(line)) seen.others = true;
     return undefined;
   };

@@ -4,11 +4,13 @@
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Family } from '../../../contracts/ip.ts';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { compilePlan } from '../../core/nftables/compile.ts';
 import { wholeRuleset, type Ruleset } from '../../core/nftables/delta.ts';
 import type { Command } from '../../core/nftables/model.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
+import { FAMILY_WORDS } from '../../core/nftables/words.ts';
 import { describeDamage } from '../../core/nftables/verify.ts';
 import {
   FilterRefusedError,
@@ -25,6 +27,8 @@ import { createMonitorReader } from './monitor.ts';
 import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
 
 export interface NftSettings {
+  /** Of the table; IPv4 when absent. */
+  readonly family?: Family;
   readonly run: RunCommand;
   readonly follow: FollowCommand;
   /** Is there, and nobody else writes to it: for the transaction under way. */
@@ -36,14 +40,21 @@ export interface NftSettings {
 /** nft 1.0.6 keeps something of every anonymous map that it ever saw: 0.8 kB. */
 const TRANSACTIONS_PER_MONITOR = 4000;
 
-export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.nftTable }: NftSettings): PacketFilter {
+export function createNftPacketFilter({
+  family = 'IPv4',
+  run,
+  follow,
+  folder,
+  table = NODE_NAMES.nftTable,
+}: NftSettings): PacketFilter {
+  const { ip } = FAMILY_WORDS[family];
   /** One name: what an agent that was killed has left there is written over by the next. */
-  const file = join(folder, 'transaction.nft');
+  const file = join(folder, family === 'IPv4' ? 'transaction.nft' : 'transaction-6.nft');
   /** What the kernel has; undefined while unknown. */
   let written: Ruleset | undefined;
 
   const write = async (commands: readonly Command[], generation: string, signal: AbortSignal): Promise<FilterWrite> => {
-    if (commands.length > 0) await runScript(renderTransaction(table, commands, generation), signal);
+    if (commands.length > 0) await runScript(renderTransaction(table, commands, generation, family), signal);
     return { commands: commands.length };
   };
 
@@ -77,10 +88,16 @@ export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.
       return done;
     },
 
+    async remove(signal) {
+      written = undefined;
+      // Added first, it is there to be deleted.
+      await runScript(`add table ${ip} ${table}\ndelete table ${ip} ${table}\n`, signal);
+    },
+
     async present(signal) {
       // A dry run (-c) of a removal that the kernel refuses while the generation's rule is there. Any listing, of one
       // chain too, makes nft 1.0.6 fetch all rules and sets: 1 to 3 s with 5,000 Services, against 20 ms.
-      const { code, stderr } = await run(['nft', '-c', 'delete', 'chain', 'ip', table, ANCHOR_CHAIN], { signal });
+      const { code, stderr } = await run(['nft', '-c', 'delete', 'chain', ip, table, ANCHOR_CHAIN], { signal });
       if (code === 0 || isNoSuchTable(stderr)) return false;
       if (isInUse(stderr)) return true;
       throw new Error(explainNftFailure(code, stderr));
@@ -88,7 +105,7 @@ export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.
 
     async survey(signal): Promise<FilterSurvey> {
       // Terse and stateless: the elements of sets and maps, most of the table, are not copied out.
-      const { code, stdout, stderr } = await run(['nft', '-s', '-t', 'list', 'table', 'ip', table], { signal });
+      const { code, stdout, stderr } = await run(['nft', '-s', '-t', 'list', 'table', ip, table], { signal });
       if (code !== 0 && !isNoSuchTable(stderr)) throw new Error(explainNftFailure(code, stderr));
       const { generation, rules } = surveyListing(stdout, GENERATION_CHAIN, ANCHOR_CHAIN);
       return { generation, damage: written && describeDamage(written, rules) };
@@ -96,7 +113,7 @@ export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.
 
     async watch(tell, signal) {
       for (;;) {
-        const read = createMonitorReader({ family: 'ip', table, generationChain: GENERATION_CHAIN }, tell);
+        const read = createMonitorReader({ table, generationChain: GENERATION_CHAIN }, tell);
         let transactions = 0;
         const { code, stderr } = await follow(['nft', 'monitor'], {
           signal,
@@ -111,8 +128,8 @@ export function createNftPacketFilter({ run, follow, folder, table = NODE_NAMES.
       }
     },
 
-    ...createConntrack(run),
+    ...createConntrack(run, family),
 
-    forwardDrops: (podRange, signal) => listForwardDrops(run, { family: 'ip', table }, podRange, signal),
+    forwardDrops: (podRange, signal) => listForwardDrops(run, { family: ip, table }, podRange, signal),
   };
 }

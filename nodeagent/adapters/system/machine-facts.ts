@@ -1,6 +1,7 @@
 /** Facts about a Linux machine, from /proc, /etc and the kernel. */
-import { readFile, statfs } from 'node:fs/promises';
+import { readdir, readFile, statfs } from 'node:fs/promises';
 import { arch, availableParallelism, hostname, networkInterfaces, release, totalmem } from 'node:os';
+import { pageBytesOf, type HugePagePool } from '../../core/node/huge-pages.ts';
 import type { NodeFacts } from '../../ports/node-facts.ts';
 
 /** `stateFolder`: the filesystem whose size is the node's ephemeral storage. */
@@ -13,6 +14,7 @@ export function machineFacts(stateFolder: string): NodeFacts {
         cpus: availableParallelism(),
         memoryBytes: totalmem(),
         diskBytes: disk ? disk.blocks * disk.bsize : 0,
+        hugePages: await hugePages(),
         machineID: await firstText(['/etc/machine-id', '/var/lib/dbus/machine-id']),
         bootID: await firstText(['/proc/sys/kernel/random/boot_id']),
         kernelVersion: release(),
@@ -23,11 +25,31 @@ export function machineFacts(stateFolder: string): NodeFacts {
             .filter((one) => one.family === 'IPv4' && !one.internal)
             .map((one) => ({ device, address: one.address })),
         ),
+        addressesIPv6: Object.entries(networkInterfaces()).flatMap(([device, list]) =>
+          (list ?? [])
+            .filter((one) => one.family === 'IPv6' && !one.internal && !/^fe[89ab]/i.test(one.address))
+            .map((one) => ({ device, address: one.address })),
+        ),
         uplink: uplinkDevice(await firstText(['/proc/net/route'])),
       };
     },
     ownMemory: () => process.memoryUsage.rss(),
   };
+}
+
+const POOLS = '/sys/kernel/mm/hugepages';
+
+/** None where the kernel has none. By size, the smallest first. */
+async function hugePages(): Promise<readonly HugePagePool[]> {
+  const folders = await readdir(POOLS).catch(() => []);
+  const pools = await Promise.all(
+    folders.map(async (folder) => {
+      const pageBytes = pageBytesOf(folder);
+      const pages = await readFile(`${POOLS}/${folder}/nr_hugepages`, 'utf8').catch(() => '');
+      return pageBytes === undefined || !/^\d+\s*$/.test(pages) ? [] : [{ pageBytes, pages: Number(pages) }];
+    }),
+  );
+  return pools.flat().sort((a, b) => a.pageBytes - b.pageBytes);
 }
 
 async function firstText(paths: readonly string[]): Promise<string> {

@@ -1,5 +1,5 @@
 /** The CNI configuration that containerd reads: one routed veth pair per pod, addresses from the node's own range. */
-import { canonicalRange, nthAddress } from '../../../contracts/ipv4.ts';
+import { canonicalCidr, nthOf } from '../../../contracts/ip.ts';
 
 /** CNI version that containerd 1.4 and newer and the plugins of Debian 11 and newer all speak. */
 const CNI_VERSION = '0.4.0';
@@ -8,6 +8,8 @@ export const NETWORK = 'plumbline';
 
 export interface ConflistInput {
   readonly podRange: string;
+  /** Of IPv6; absent where the cluster has none. */
+  readonly podRangeIPv6?: string | undefined;
   /** Of a pod's interface, bytes. */
   readonly mtu: number;
   /** Where host-local keeps which address is whose; survives a reboot. */
@@ -19,7 +21,8 @@ export interface ConflistInput {
  * all of them): it is inside this node's range, so a pod anywhere answers to it by the ordinary route to this node, and
  * it is also what hairpin connections come from. The range's own (zeroth) address belongs to the overlay device.
  */
-export function renderConflist({ podRange, mtu, dataDir }: ConflistInput): string {
+export function renderConflist({ podRange, podRangeIPv6, mtu, dataDir }: ConflistInput): string {
+  const ranges = [podRange, ...(podRangeIPv6 === undefined ? [] : [podRangeIPv6])];
   const ptp = {
     type: 'ptp',
     ipMasq: false,
@@ -27,10 +30,10 @@ export function renderConflist({ podRange, mtu, dataDir }: ConflistInput): strin
     ipam: {
       type: 'host-local',
       dataDir,
-      ranges: [
-        [{ subnet: canonicalRange(podRange), rangeStart: nthAddress(podRange, 2), gateway: nthAddress(podRange, 1) }],
-      ],
-      routes: [{ dst: '0.0.0.0/0' }],
+      ranges: ranges.map((range) => [
+        { subnet: canonicalCidr(range), rangeStart: nthOf(range, 2), gateway: nthOf(range, 1) },
+      ]),
+      routes: [{ dst: '0.0.0.0/0' }, ...(podRangeIPv6 === undefined ? [] : [{ dst: '::/0' }])],
     },
   };
   return `${JSON.stringify({ cniVersion: CNI_VERSION, name: NETWORK, plugins: [ptp] }, null, 2)}\n`;

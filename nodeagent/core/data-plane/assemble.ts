@@ -2,25 +2,31 @@
  * From the assignment and what the node knows of its pods to the plan: the policy from Cluster and Nodes, forwardings
  * from each Service and each pod with host ports.
  */
-import { canonicalRange } from '../../../contracts/ipv4.ts';
+import { canonicalCidr, type Family } from '../../../contracts/ip.ts';
 import { isKeyOf, objectKey, type ObjectKey } from '../../../contracts/objects/key.ts';
-import { internalIP } from '../../../contracts/objects/node-address.ts';
+import { internalIPOf } from '../../../contracts/objects/node-address.ts';
+import type { FamilyNetwork } from '../../../contracts/objects/network-families.ts';
+import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 import { planHostPorts } from './host-port.ts';
-import { localPodRange, networkSettings, ownAddress } from './network.ts';
+import { familySettings, localPodRange, ownAddress, ownZone } from './network.ts';
 import { withOwnPods } from './own-endpoints.ts';
 import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from './plan.ts';
-import { planService } from './service.ts';
+import { planService, type ServiceScene } from './service.ts';
 import type { ServiceIndex, ServiceKey } from './service-index.ts';
 
 /** What a plan is made from. */
 export interface Scope {
+  /** Whose rules are made; the cluster has it. IPv4 when absent. */
+  readonly family?: Family;
   readonly view: AssignmentView;
   readonly pods: LocalPods;
   readonly index: ServiceIndex;
-  /** UDP port that the overlay device of this machine listens on; absent where it has none. */
+  /** UDP port that the overlay device of this machine listens on, at an address of this family; absent where it has none. */
   readonly overlayPort?: number | undefined;
+  /** The user that the proxy runs as, by number; absent where there is none of its own. */
+  readonly proxyUser?: number | undefined;
 }
 
 /** What of the plan may have changed. */
@@ -54,32 +60,83 @@ export function touchedByAll({ view, index }: Scope, owners: Iterable<PlanOwner>
 }
 
 /** What was touched, as it should be now. */
-export function planChange({ view, pods, index, overlayPort }: Scope, touched: Touched): PlanChange {
-  const localRange = localPodRange(view);
+export function planChange(
+  { family = 'IPv4', view, pods, index, overlayPort, proxyUser }: Scope,
+  touched: Touched,
+): PlanChange {
+  const localRange = localPodRange(view, family);
+  const scene = serviceScene(view, family);
   const forwardings = new Map<PlanOwner, readonly Forwarding[]>();
   for (const key of touched.services) {
     const service = view.get(key);
     const slices = index
       .slices(view, key)
       .map((slice) => withOwnPods(slice, service?.spec.publishNotReadyAddresses ?? false, view, pods));
-    forwardings.set(key, service === undefined ? [] : planService(service, slices, localRange));
+    forwardings.set(key, service === undefined ? [] : planService(service, slices, scene));
   }
-  const address = ownAddress(view);
+  const node = { family, address: ownAddress(view, family), localRange };
   for (const key of touched.pods) {
     const pod = view.get(key);
     const local = pod && pods.get(pod.metadata.uid ?? '');
-    forwardings.set(key, pod === undefined ? [] : planHostPorts(pod, local, address, localRange));
+    forwardings.set(key, pod === undefined ? [] : planHostPorts(pod, local, node));
   }
-  return { ...(touched.policy && { policy: nodePolicy(view, overlayPort) }), forwardings };
+  return { ...(touched.policy && { policy: nodePolicy(view, family, overlayPort, proxyUser) }), forwardings };
 }
 
-function nodePolicy(view: AssignmentView, overlayPort: number | undefined): NodePolicy {
-  const network = networkSettings(view);
+/** What is forwarded for one Service, worked out anew: reads all slices. */
+export function forwardingsOf(view: AssignmentView, pods: LocalPods, key: ServiceKey): readonly Forwarding[] {
+  const service = view.get(key);
+  if (service === undefined) return [];
+  const { name, namespace } = service.metadata;
+  const always = service.spec.publishNotReadyAddresses ?? false;
+  const slices = view
+    .list('EndpointSlice')
+    .filter(({ metadata }) => metadata.namespace === namespace && metadata.labels?.[SERVICE_NAME_LABEL] === name)
+    .map((slice) => withOwnPods(slice, always, view, pods));
+  return planService(service, slices, serviceScene(view, 'IPv4'));
+}
+
+/** What all forwardings of Services depend on: where it differs, all are made anew. */
+export function sceneDigest(view: AssignmentView, family: Family = 'IPv4'): string {
+  const { isNodeAddress: _, ...scene } = serviceScene(view, family);
+  return JSON.stringify(scene);
+}
+
+function serviceScene(view: AssignmentView, family: Family): ServiceScene {
+  let nodeAddresses: ReadonlySet<string> | undefined;
   return {
-    podRange: canonicalRange(network.podCIDR),
-    serviceRange: canonicalRange(network.serviceCIDR),
-    localRange: localPodRange(view),
-    nodeAddresses: view.list('Node').flatMap((node) => internalIP(node) ?? []),
+    family,
+    node: view.node,
+    zone: ownZone(view),
+    podRange: canonicalCidr(settingsOf(view, family).podCIDR),
+    localRange: localPodRange(view, family),
+    address: ownAddress(view, family),
+    isNodeAddress(address) {
+      nodeAddresses ??= new Set(view.list('Node').flatMap((node) => internalIPOf(node, family) ?? []));
+      return nodeAddresses.has(address);
+    },
+  };
+}
+
+function settingsOf(view: AssignmentView, family: Family): FamilyNetwork {
+  const settings = familySettings(view, family);
+  if (!settings) throw new RangeError(`the cluster has no ${family}`);
+  return settings;
+}
+
+function nodePolicy(
+  view: AssignmentView,
+  family: Family,
+  overlayPort: number | undefined,
+  proxyUser: number | undefined,
+): NodePolicy {
+  const network = settingsOf(view, family);
+  return {
+    podRange: canonicalCidr(network.podCIDR),
+    serviceRange: canonicalCidr(network.serviceCIDR),
+    localRange: localPodRange(view, family),
+    nodeAddresses: view.list('Node').flatMap((node) => internalIPOf(node, family) ?? []),
     overlayPort,
+    proxyUser,
   };
 }

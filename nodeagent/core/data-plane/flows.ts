@@ -35,8 +35,8 @@ interface TrackedFrontend {
 }
 
 function trackedFrontends(forwardings: readonly Forwarding[]): TrackedFrontend[] {
-  return forwardings.flatMap(({ protocol, frontends, targets, known, ending }) => {
-    const endpoints = [...new Set(targets.map((target) => target.address))];
+  return forwardings.flatMap(({ protocol, frontends, targets, insiders, known, ending }) => {
+    const endpoints = [...new Set([...targets, ...(insiders?.targets ?? [])].map((target) => target.address))];
     return frontends.map((frontend: Frontend) => ({
       protocol,
       ...('address' in frontend && { address: frontend.address }),

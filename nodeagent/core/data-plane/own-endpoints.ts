@@ -2,10 +2,11 @@
  * Endpoints that are pods of this node, as the node itself sees them: its rules follow its pods at once, with or
  * without a control plane.
  */
+import type { Family } from '../../../contracts/ip.ts';
 import type { Endpoint, EndpointSlice } from '../../../contracts/objects/index.ts';
 import { objectKey } from '../../../contracts/objects/key.ts';
 import type { AssignmentView } from '../assignment.ts';
-import type { LocalPods } from '../local-pods.ts';
+import { addressOf, type LocalPods } from '../local-pods.ts';
 
 /**
  * The slice with each endpoint of this node brought up to date: the address that the pod has now, and whether it is
@@ -22,7 +23,7 @@ export function withOwnPods(
   return {
     ...slice,
     endpoints: slice.endpoints.flatMap((endpoint) =>
-      isOwn(endpoint, view) ? ownEndpoint(endpoint, alwaysReady, view, pods) : [endpoint],
+      isOwn(endpoint, view) ? ownEndpoint(endpoint, slice.addressType, alwaysReady, view, pods) : [endpoint],
     ),
   };
 }
@@ -31,21 +32,28 @@ function isOwn(endpoint: Endpoint, view: AssignmentView): boolean {
   return endpoint.nodeName === view.node && endpoint.targetRef !== undefined;
 }
 
-function ownEndpoint(endpoint: Endpoint, alwaysReady: boolean, view: AssignmentView, pods: LocalPods): Endpoint[] {
+function ownEndpoint(
+  endpoint: Endpoint,
+  family: Family,
+  alwaysReady: boolean,
+  view: AssignmentView,
+  pods: LocalPods,
+): Endpoint[] {
   const { targetRef } = endpoint;
   if (targetRef === undefined) return [endpoint];
   const assigned = view.get(objectKey('Pod', targetRef.namespace, targetRef.name));
   const pod = assigned?.metadata.uid === targetRef.uid ? assigned : undefined;
   const local = pods.get(targetRef.uid);
   if (local === undefined) return pod === undefined ? [] : [endpoint];
-  if (local.over || local.address === undefined) return [];
+  const address = addressOf(local, family);
+  if (local.over || address === undefined) return [];
   const terminating = endpoint.conditions.terminating || pod?.metadata.deletionTimestamp !== undefined;
   const serving = alwaysReady || local.ready;
   // As the EndpointSlice controller counts it (discovery.k8s.io/v1, EndpointConditions).
   return [
     {
       ...endpoint,
-      addresses: [local.address],
+      addresses: [address],
       conditions: { ready: alwaysReady || (serving && !terminating), serving, terminating },
     },
   ];

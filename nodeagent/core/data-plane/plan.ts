@@ -3,8 +3,10 @@
  * without affinity, under one policy of the node. Plain data, of no packet filter: nftables has it today, others can.
  */
 import type { ObjectKey } from '../../../contracts/objects/key.ts';
+import type { GuardChange, GuardParts } from './policy/plan.ts';
+import type { Protocol } from './protocol.ts';
 
-export type Protocol = 'TCP' | 'UDP' | 'SCTP';
+export type { Protocol };
 
 /** Where a connection may end: an IPv4 address and a port. */
 export interface Target {
@@ -16,6 +18,18 @@ export interface Target {
 export type Frontend =
   /** An address that no machine has: a Service's. New connections are refused at once while there is no target. */
   | { readonly at: 'service-address'; readonly address: string; readonly port: number }
+  /**
+   * An address that clients outside of the cluster aim at, which may be this machine's own; refused like the above. Of
+   * one that is `guarded` no other port of the machine is reached either.
+   */
+  | {
+      readonly at: 'external-address';
+      readonly address: string;
+      readonly port: number;
+      readonly guarded: boolean;
+      /** Ranges of the clients that are let in, of which none meets another; absent: everybody. */
+      readonly from?: readonly string[];
+    }
   /** A port of this machine at every address but loopback; refused like the above. */
   | { readonly at: 'node-port'; readonly port: number }
   /**
@@ -32,6 +46,8 @@ export type Origin =
       readonly service: string;
       /** Port name, or the number as text where the port has no name. */
       readonly port: string;
+      /** Of a Service that treats connections from outside in another way: these. */
+      readonly traffic?: 'external';
     }
   | {
       readonly of: 'host-port';
@@ -50,7 +66,14 @@ export interface Forwarding {
   /** Who gets new connections, each as likely; ordered, without doubles. */
   readonly targets: readonly Target[];
   /**
-   * Addresses of `targets` in this node's pod range, without doubles: only these pods can meet themselves here, and one
+   * Who gets new connections that pods, or this machine, begin, where that is not `targets`. As ordered. `pods`: the
+   * range of all pods.
+   */
+  readonly insiders?: { readonly pods: string; readonly targets: readonly Target[] };
+  /** There are endpoints, on other nodes: who meets no target is left without an answer instead of refused. */
+  readonly elsewhere?: true;
+  /**
+   * Addresses of `targets` and insiders' in this node's pod range, without doubles: only these pods can meet themselves here, and one
    * answers itself only when its own address is hidden from it (hairpin masquerade).
    */
   readonly localTargets: readonly string[];
@@ -77,6 +100,8 @@ export interface NodePolicy {
   readonly nodeAddresses: readonly string[];
   /** UDP port that takes packets of nodes only: the overlay device's; absent where there is none. */
   readonly overlayPort: number | undefined;
+  /** The user that this node's proxy runs as, by number; absent where there is none of its own. */
+  readonly proxyUser: number | undefined;
 }
 
 /** A Service, or a pod of this node with host ports. */
@@ -86,6 +111,8 @@ export type PlanOwner = ObjectKey<'Service' | 'Pod'>;
 export interface ServicePlan {
   readonly policy: NodePolicy;
   readonly forwardings: ReadonlyMap<PlanOwner, readonly Forwarding[]>;
+  /** What pods may take and open; absent: everything. */
+  readonly guards?: GuardParts | undefined;
 }
 
 /** What may differ from the plan before. Naming what did not change is no fault. */
@@ -94,13 +121,14 @@ export interface PlanChange {
   readonly policy?: NodePolicy | undefined;
   /** All forwardings of each owner that is named; an owner without any is gone from the plan. */
   readonly forwardings: ReadonlyMap<PlanOwner, readonly Forwarding[]>;
+  readonly guards?: GuardChange | undefined;
 }
 
 /** For people, and one of its kind: `default/web:http TCP`. */
 export function describeForwarding({ origin, protocol }: Pick<Forwarding, 'origin' | 'protocol'>): string {
   switch (origin.of) {
     case 'service-port':
-      return `${origin.namespace}/${origin.service}:${origin.port} ${protocol}`;
+      return `${origin.namespace}/${origin.service}:${origin.port} ${protocol}${origin.traffic === undefined ? '' : ' from outside'}`;
     case 'host-port':
       return `${origin.namespace}/${origin.pod} host port ${origin.hostIP}:${origin.hostPort} ${protocol}`;
   }

@@ -1,7 +1,13 @@
 /** What one owner's forwardings look like in the table: chains, sets of clients, and elements of the table's maps. */
-import { describeForwarding, type Forwarding, type Frontend } from '../data-plane/plan.ts';
-import { CONTAINERS, type Chain, type Container, type Element, type Fragment } from './model.ts';
-import { affinitySetName, endpointChainName, forwardingChainName } from './names.ts';
+import { describeForwarding, type Forwarding, type Frontend, type Target } from '../data-plane/plan.ts';
+import { CONTAINERS, type Chain, type Container, type Element, type Fragment, type Rule } from './model.ts';
+import {
+  admissionChainName,
+  affinitySetName,
+  endpointChainName,
+  forwardingChainName,
+  insideChainName,
+} from './names.ts';
 
 /** The same forwardings always give the same fragment. */
 export function compileForwardings(forwardings: readonly Forwarding[]): Fragment {
@@ -15,50 +21,150 @@ export function compileForwardings(forwardings: readonly Forwarding[]): Fragment
 
 function compileOne(forwarding: Forwarding): Fragment {
   const chain = forwardingChainName(forwarding);
-  const elements = forwarding.frontends.flatMap((frontend) => frontendElements(forwarding, chain, frontend));
-  if (forwarding.targets.length === 0) return { chains: [], containers: [], elements };
-  const hairpins = forwarding.localTargets.map((address) => ({
-    container: CONTAINERS.hairpin,
-    key: `${address} . ${address}`,
-  }));
+  const { targets, insiders, localTargets } = forwarding;
+  const dispatch = forwarding.frontends.map((frontend) => dispatchTo(forwarding, chain, frontend));
+  const elements = dispatch.flatMap((d) => d.elements);
+  if (targets.length === 0 && insiders === undefined) return { chains: [], containers: [], elements };
+  const hairpins = localTargets.map((address) => ({ container: CONTAINERS.hairpin, key: `${address} . ${address}` }));
+  const inside = insiders && insideChainName(chain);
+  const parts = [
+    ...(inside === undefined ? [] : [balancing(forwarding, inside, insiders?.targets ?? [])]),
+    balancing(forwarding, chain, targets, inside === undefined ? [] : insideRules(insiders?.pods ?? '', inside)),
+  ];
   return {
-    ...(forwarding.affinity === undefined
-      ? plainChain(forwarding, chain)
-      : stickyChains(forwarding, chain, forwarding.affinity.timeoutSeconds)),
+    // What is gone to comes before what goes there.
+    chains: uniqueChains([...parts.flatMap((p) => p.chains), ...dispatch.flatMap((d) => d.chains)]),
+    containers: parts.flatMap((p) => p.containers),
     elements: [...elements, ...hairpins],
   };
 }
 
-function frontendElements({ protocol, targets }: Forwarding, chain: string, frontend: Frontend): Element[] {
+function insideRules(pods: string, chain: string): Rule[] {
+  return [
+    { kind: 'from-pods', pods, chain },
+    { kind: 'from-machine', chain },
+  ];
+}
+
+interface Dispatch {
+  readonly chains: readonly Chain[];
+  readonly elements: readonly Element[];
+}
+
+/** The elements that lead a frontend to `chain`, and those that end what comes by none of its ways to a target. */
+function dispatchTo(forwarding: Forwarding, chain: string, frontend: Frontend): Dispatch {
+  const { protocol, targets, insiders, elsewhere } = forwarding;
   const portKey = `${protocol.toLowerCase()} . ${frontend.port}`;
-  const dead = targets.length === 0;
+  const dead = targets.length === 0 && insiders === undefined;
+  const silent = elsewhere === true;
   switch (frontend.at) {
-    case 'service-address': {
+    case 'service-address':
+    case 'external-address': {
       const key = `${frontend.address} . ${portKey}`;
-      return [dead ? { container: CONTAINERS.deadServices, key } : { container: CONTAINERS.serviceIps, key, chain }];
+      const external = frontend.at === 'external-address' ? frontend : undefined;
+      const guard = external?.guarded ? [{ container: CONTAINERS.closedAddresses, key: frontend.address }] : [];
+      if (dead)
+        return {
+          chains: [],
+          elements: [...guard, { container: silent ? CONTAINERS.silentServices : CONTAINERS.deadServices, key }],
+        };
+      const from = external?.from;
+      const entry = from === undefined ? chain : admissionChainName(chain, from);
+      return {
+        chains:
+          from === undefined
+            ? []
+            : [
+                {
+                  name: entry,
+                  comment: `${describeForwarding(forwarding)} from`,
+                  rules: [{ kind: 'admit', ranges: from, chain }],
+                },
+              ],
+        elements: [
+          ...guard,
+          ...(silent || from !== undefined ? [{ container: CONTAINERS.silentServices, key }] : []),
+          { container: CONTAINERS.serviceIps, key, chain: entry },
+        ],
+      };
     }
     case 'node-port':
-      return [
-        dead
-          ? { container: CONTAINERS.deadNodePorts, key: portKey }
-          : { container: CONTAINERS.nodePorts, key: portKey, chain },
-      ];
+      if (dead)
+        return {
+          chains: [],
+          elements: [{ container: silent ? CONTAINERS.silentNodePorts : CONTAINERS.deadNodePorts, key: portKey }],
+        };
+      return {
+        chains: [],
+        elements: [
+          ...(silent ? [{ container: CONTAINERS.silentNodePorts, key: portKey }] : []),
+          { container: CONTAINERS.nodePorts, key: portKey, chain },
+        ],
+      };
     case 'host-port': {
-      if (dead) return [];
-      if (frontend.address === undefined) return [{ container: CONTAINERS.hostPortsAnywhere, key: portKey, chain }];
+      if (dead) return { chains: [], elements: [] };
+      if (frontend.address === undefined)
+        return { chains: [], elements: [{ container: CONTAINERS.hostPortsAnywhere, key: portKey, chain }] };
       const key = `${frontend.address} . ${portKey}`;
-      return [
-        { container: CONTAINERS.hostPorts, key, chain },
-        ...(frontend.address.startsWith('127.') ? [{ container: CONTAINERS.loopbackPorts, key }] : []),
-      ];
+      return {
+        chains: [],
+        elements: [
+          { container: CONTAINERS.hostPorts, key, chain },
+          ...(frontend.address.startsWith('127.') ? [{ container: CONTAINERS.loopbackPorts, key }] : []),
+        ],
+      };
     }
   }
 }
 
-function plainChain(forwarding: Forwarding, name: string): { chains: Chain[]; containers: Container[] } {
-  const { protocol, targets } = forwarding;
+interface Chains {
+  readonly chains: readonly Chain[];
+  readonly containers: readonly Container[];
+}
+
+/**
+ * More than so many are drawn by one anonymous map: for each of these the kernel goes through all sets of the table to find
+ * it a name, and `nft` reads all of them back at every change. Ten thousand Services with two endpoints each took 11 s of
+ * processor time to load by maps, and 0.8 s by rules; one more took 76 ms, and 24 ms.
+ */
+const MOST_BY_RULES = 8;
+
+/**
+ * Rules that give a packet to one of these, each as likely. A packet that is inside the chain while it is replaced meets
+ * the rules of before with the elements of after: the kernel reads the generation once for rules, and anew for each
+ * look-up (`nft_do_chain`, `nft_genmask_cur`). So its choice by a map finds nothing. It would go on to an address that
+ * nobody has, and be refused; dropped, its sender asks again. Where each has a rule nothing is looked up.
+ */
+function drawn<T>(
+  from: readonly T[],
+  make: (some: readonly T[]) => Extract<Rule, { kind: 'balance' | 'choose' }>,
+): readonly Rule[] {
+  if (from.length > MOST_BY_RULES) return [make(from), { kind: 'drop' }];
+  return from.map((one, i) => {
+    const left = from.length - i;
+    return left === 1 ? make([one]) : { ...make([one]), oneIn: left };
+  });
+}
+
+/** A chain of this name that sends each connection which none of the `first` rules took to one of the targets. */
+function balancing(
+  forwarding: Forwarding,
+  name: string,
+  targets: readonly Target[],
+  first: readonly Rule[] = [],
+): Chains {
+  if (targets.length === 0)
+    return { chains: [{ name, comment: describeForwarding(forwarding), rules: first }], containers: [] };
+  return forwarding.affinity === undefined
+    ? plainChain(forwarding, name, targets, first)
+    : stickyChains(forwarding, name, targets, first, forwarding.affinity.timeoutSeconds);
+}
+
+function plainChain(forwarding: Forwarding, name: string, targets: readonly Target[], first: readonly Rule[]): Chains {
+  const { protocol } = forwarding;
   const comment = describeForwarding(forwarding);
-  return { chains: [{ name, comment, rules: [{ kind: 'balance', protocol, targets }] }], containers: [] };
+  const rules = drawn(targets, (some) => ({ kind: 'balance', protocol, targets: some }));
+  return { chains: [{ name, comment, rules: [...first, ...rules] }], containers: [] };
 }
 
 /**
@@ -68,9 +174,11 @@ function plainChain(forwarding: Forwarding, name: string): { chains: Chain[]; co
 function stickyChains(
   forwarding: Forwarding,
   name: string,
+  targets: readonly Target[],
+  first: readonly Rule[],
   timeoutSeconds: number,
-): { chains: Chain[]; containers: Container[] } {
-  const { protocol, targets } = forwarding;
+): Chains {
+  const { protocol } = forwarding;
   const comment = describeForwarding(forwarding);
   const ends = targets.map((target) => ({
     target,
@@ -78,7 +186,7 @@ function stickyChains(
     set: affinitySetName(name, target, timeoutSeconds),
   }));
   return {
-    containers: ends.map((e) => ({ name: e.set, kind: 'set', key: ['ipv4_addr'], timeoutSeconds, comment })),
+    containers: ends.map((e) => ({ name: e.set, kind: 'set', key: ['address'], timeoutSeconds, comment })),
     chains: [
       ...ends.map((e): Chain => ({
         name: e.chain,
@@ -89,12 +197,21 @@ function stickyChains(
         name,
         comment,
         rules: [
+          ...first,
           ...ends.map((e) => ({ kind: 'stick' as const, set: e.set, chain: e.chain })),
-          { kind: 'choose', chains: ends.map((e) => e.chain) },
+          ...drawn(
+            ends.map((e) => e.chain),
+            (some) => ({ kind: 'choose', chains: some }),
+          ),
         ],
       },
     ],
   };
+}
+
+/** Several addresses may be open to the same clients: they share a chain. */
+function uniqueChains(chains: readonly Chain[]): Chain[] {
+  return [...new Map(chains.map((chain) => [chain.name, chain])).values()];
 }
 
 function uniqueElements(elements: readonly Element[]): Element[] {

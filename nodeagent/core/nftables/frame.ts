@@ -2,9 +2,11 @@
  * The part of the table that the node's policy alone decides: hooks, dispatch, masquerading, refusal. README.md tells a
  * packet's way.
  */
+import { CLUSTER_DNS } from '../../../contracts/agent/places.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
-import { nthAddress } from '../../../contracts/ipv4.ts';
+import { familyOfRange, nthOf } from '../../../contracts/ip.ts';
 import type { NodePolicy } from '../data-plane/plan.ts';
+import { proxyAddress } from '../data-plane/policy/proxy-peer.ts';
 import {
   CHAINS,
   CONTAINERS,
@@ -33,7 +35,18 @@ const HOOKS: Readonly<Record<string, Hook>> = {
   [CHAINS.filterOutput]: { type: 'filter', hook: 'output', priority: 0 },
 };
 
-const SERVICE_KEY = ['ipv4_addr', 'inet_proto', 'inet_service'] as const;
+/** A second, over one pod's link: some 5 % of a processor's time, so that one pod cannot take the server's from all. */
+const MOST_QUESTIONS = 5000;
+
+const NAMES_BOUNDED: Rule = {
+  kind: 'limit-link',
+  address: CLUSTER_DNS.address,
+  port: CLUSTER_DNS.port,
+  set: CONTAINERS.nameAskers,
+  perSecond: MOST_QUESTIONS,
+};
+
+const SERVICE_KEY = ['address', 'inet_proto', 'inet_service'] as const;
 const NODE_PORT_KEY = ['inet_proto', 'inet_service'] as const;
 
 const FRAME_CONTAINERS: readonly Container[] = [
@@ -41,6 +54,24 @@ const FRAME_CONTAINERS: readonly Container[] = [
   { name: CONTAINERS.nodePorts, kind: 'verdict-map', key: NODE_PORT_KEY, comment: 'node ports that have endpoints' },
   { name: CONTAINERS.deadServices, kind: 'set', key: SERVICE_KEY, comment: 'Services that have no endpoint' },
   { name: CONTAINERS.deadNodePorts, kind: 'set', key: NODE_PORT_KEY, comment: 'node ports that have no endpoint' },
+  {
+    name: CONTAINERS.silentServices,
+    kind: 'set',
+    key: SERVICE_KEY,
+    comment: 'Services whose endpoints are on other nodes alone, or not for everybody',
+  },
+  {
+    name: CONTAINERS.silentNodePorts,
+    kind: 'set',
+    key: NODE_PORT_KEY,
+    comment: 'node ports whose endpoints are on other nodes alone',
+  },
+  {
+    name: CONTAINERS.closedAddresses,
+    kind: 'set',
+    key: ['address'],
+    comment: 'addresses at which nothing but Services is reached',
+  },
   {
     name: CONTAINERS.hostPorts,
     kind: 'verdict-map',
@@ -57,10 +88,17 @@ const FRAME_CONTAINERS: readonly Container[] = [
   {
     name: CONTAINERS.hairpin,
     kind: 'set',
-    key: ['ipv4_addr', 'ipv4_addr'],
+    key: ['address', 'address'],
     comment: 'endpoints on this node, paired with themselves',
   },
-  { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['ipv4_addr'], comment: 'addresses of the nodes' },
+  { name: CONTAINERS.nodeAddresses, kind: 'set', key: ['address'], comment: 'addresses of the nodes' },
+  {
+    name: CONTAINERS.nameAskers,
+    kind: 'set',
+    key: ['iface_index'],
+    timeoutSeconds: 60,
+    comment: 'links over which names are asked for',
+  },
 ];
 
 export function compileFrame(policy: NodePolicy): Fragment {
@@ -90,11 +128,19 @@ export function compileFrame(policy: NodePolicy): Fragment {
     [
       CHAINS.rejectServices,
       [
+        { kind: 'drop', match: { what: 'services', set: CONTAINERS.silentServices } },
         ...reject({ what: 'range', cidr: policy.serviceRange }),
         ...reject({ what: 'services', set: CONTAINERS.deadServices }),
+        ...reject({ what: 'addresses', set: CONTAINERS.closedAddresses }),
       ],
     ],
-    [CHAINS.rejectNodePorts, reject({ what: 'node-ports', set: CONTAINERS.deadNodePorts })],
+    [
+      CHAINS.rejectNodePorts,
+      [
+        ...reject({ what: 'node-ports', set: CONTAINERS.deadNodePorts }),
+        { kind: 'drop', match: { what: 'node-ports', set: CONTAINERS.silentNodePorts } },
+      ],
+    ],
     [CHAINS.prerouting, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.output, [{ kind: 'jump', chain: CHAINS.services }]],
     [CHAINS.postrouting, [{ kind: 'jump-marked', chain: CHAINS.fromService }, ...egress]],
@@ -104,24 +150,18 @@ export function compileFrame(policy: NodePolicy): Fragment {
         ? []
         : [{ kind: 'drop-strangers', port: policy.overlayPort, set: CONTAINERS.nodeAddresses }],
     ],
-    // The host's end of every pod's link has the address that is lent: it is this machine's wherever there is a pod to
-    // be reached.
-    [
-      CHAINS.loopbackOut,
-      localRange === undefined
-        ? []
-        : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthAddress(localRange, 1) }],
-    ],
-    [CHAINS.loopbackIn, [{ kind: 'restore-loopback' }]],
+    ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : loopbackChains(localRange)),
     [
       CHAINS.filterInput,
       [
         { kind: 'jump', chain: CHAINS.overlayGuard },
+        ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : [NAMES_BOUNDED]),
+        { kind: 'jump', chain: CHAINS.rejectServices },
         { kind: 'jump', chain: CHAINS.rejectNodePorts },
       ],
     ],
     [CHAINS.filterForward, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
-    [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }]],
+    [CHAINS.filterOutput, [{ kind: 'jump', chain: CHAINS.rejectServices }, ...proxyAlone(policy)]],
   ];
   const chains = rules.map(([name, list]): Chain => {
     const hook = readKey(HOOKS, name);
@@ -133,9 +173,33 @@ export function compileFrame(policy: NodePolicy): Fragment {
   return { chains, containers: FRAME_CONTAINERS, elements };
 }
 
+/** Who asks pods of other nodes from the proxy's address is the proxy: their policies let it in by that. */
+function proxyAlone({ localRange, podRange, proxyUser }: NodePolicy): readonly Rule[] {
+  // It asks at addresses of IPv4 alone.
+  if (familyOfRange(podRange) === 'IPv6') return [];
+  const address = localRange === undefined ? undefined : proxyAddress(localRange);
+  if (localRange === undefined || address === undefined) return [];
+  return [{ kind: 'drop-borrowed', address, pods: podRange, local: localRange, user: proxyUser }];
+}
+
 function reject(match: RejectMatch): Rule[] {
   return [
     { kind: 'reject', protocol: 'TCP', match },
     { kind: 'reject', protocol: 'other', match },
+  ];
+}
+
+/**
+ * Ports of pods at loopback addresses, of IPv4 alone. The host's end of every pod's link has the address that is lent:
+ * it is this machine's wherever there is a pod to be reached.
+ */
+function loopbackChains(localRange: string | undefined): readonly (readonly [string, readonly Rule[]])[] {
+  const lend: readonly Rule[] =
+    localRange === undefined
+      ? []
+      : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthOf(localRange, 1) }];
+  return [
+    [CHAINS.loopbackOut, lend],
+    [CHAINS.loopbackIn, [{ kind: 'restore-loopback' }]],
   ];
 }

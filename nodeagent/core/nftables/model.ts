@@ -4,6 +4,7 @@
  */
 
 import type { Protocol, Target } from '../data-plane/plan.ts';
+import type { Ends, Span } from '../data-plane/policy/plan.ts';
 
 export interface Hook {
   readonly type: 'nat' | 'filter';
@@ -12,10 +13,14 @@ export interface Hook {
   readonly priority: number;
 }
 
+export type Side = 'source' | 'destination';
+
 /** Which new connections a `reject` rule refuses. */
 export type RejectMatch =
   | { readonly what: 'range'; readonly cidr: string }
   | { readonly what: 'services'; readonly set: string }
+  /** To an address of `set`, but for ICMP. */
+  | { readonly what: 'addresses'; readonly set: string }
   | { readonly what: 'node-ports'; readonly set: string };
 
 export type Rule =
@@ -28,14 +33,28 @@ export type Rule =
   | { readonly kind: 'dispatch-host-ports'; readonly map: string }
   /** Verdict map by (protocol, destination port) for packets to an address of this machine, loopback left out. */
   | { readonly kind: 'dispatch-node-ports'; readonly map: string }
-  /** Marks the packet and sends it to one of `targets`, each as likely; never empty. */
-  | { readonly kind: 'balance'; readonly protocol: Protocol; readonly targets: readonly Target[] }
+  /**
+   * Marks the packet and sends it to one of `targets`, each as likely; never empty. With `oneIn` it takes only one packet
+   * in so many, and leaves the others to the next rules.
+   */
+  | {
+      readonly kind: 'balance';
+      readonly protocol: Protocol;
+      readonly targets: readonly Target[];
+      readonly oneIn?: number;
+    }
   /** Goes to `chain` when the client's address is in `set`. */
   | { readonly kind: 'stick'; readonly set: string; readonly chain: string }
-  /** Goes to one of `chains`, each as likely; never empty. */
-  | { readonly kind: 'choose'; readonly chains: readonly string[] }
+  /** Goes to one of `chains`, each as likely; never empty. `oneIn` as above. */
+  | { readonly kind: 'choose'; readonly chains: readonly string[]; readonly oneIn?: number }
   /** Puts the client's address into `set` (or renews it), marks the packet and sends it to `target`. */
   | { readonly kind: 'remember'; readonly protocol: Protocol; readonly set: string; readonly target: Target }
+  /** Goes to `chain` when the client is a pod; `pods` is their range. */
+  | { readonly kind: 'from-pods'; readonly pods: string; readonly chain: string }
+  /** Goes to `chain` when the client is this machine. */
+  | { readonly kind: 'from-machine'; readonly chain: string }
+  /** Goes to `chain` when the client's address is in one of `ranges`; never empty, and none meets another. */
+  | { readonly kind: 'admit'; readonly ranges: readonly string[]; readonly chain: string }
   | { readonly kind: 'unmark' }
   /** Masquerades what leaves for the very pod it came from. `set` has (address, address) pairs. */
   | { readonly kind: 'masquerade-hairpin'; readonly set: string }
@@ -52,6 +71,50 @@ export type Rule =
   | { readonly kind: 'restore-loopback' }
   /** Drops UDP packets to `port` of this machine from addresses that are not in `set`. */
   | { readonly kind: 'drop-strangers'; readonly port: number; readonly set: string }
+  /**
+   * Drops what begins at `address` on this machine and goes to pods (`pods`) that are not its own (`local`), but for what
+   * the user of this number sends.
+   */
+  | {
+      readonly kind: 'drop-borrowed';
+      readonly address: string;
+      readonly pods: string;
+      readonly local: string;
+      readonly user: number | undefined;
+    }
+  /**
+   * Drops UDP packets to a port of one address that come over one link faster than this; loopback's pass. `set` counts by
+   * link: a source address can be forged.
+   */
+  | {
+      readonly kind: 'limit-link';
+      readonly address: string;
+      readonly port: number;
+      readonly set: string;
+      readonly perSecond: number;
+    }
+  /** Drops first packets from a pod's link whose source is not what is behind that link. */
+  | { readonly kind: 'drop-forged' }
+  /** Ends the chain for packets of connections that exist, and for what belongs to them. */
+  | { readonly kind: 'pass-known' }
+  /** Ends the chain for what goes to the very pod it came from. `set` has (address, address) pairs. */
+  | { readonly kind: 'pass-hairpin'; readonly set: string }
+  /** Jump for packets to one address. */
+  | { readonly kind: 'jump-to'; readonly address: string; readonly chain: string }
+  /** Verdict map by one address. */
+  | { readonly kind: 'dispatch-address'; readonly side: Side; readonly map: string }
+  /** Returns where the address of that side, and the destination port, are among these; without `protocol` at any port. */
+  | {
+      readonly kind: 'allow';
+      readonly side: Side;
+      readonly ends: Ends;
+      readonly protocol?: Protocol;
+      readonly ports?: readonly Span[];
+    }
+  /** Returns where (destination, protocol, port) is in `set`, and the destination is among these. */
+  | { readonly kind: 'allow-named'; readonly ends: Ends; readonly set: string }
+  /** Drops a new connection without an answer; without `match` whatever comes here. */
+  | { readonly kind: 'drop'; readonly match?: RejectMatch }
   /** Refuses a new connection at once: TCP by reset, everything else by ICMP port unreachable. */
   | { readonly kind: 'reject'; readonly protocol: 'TCP' | 'other'; readonly match: RejectMatch };
 
@@ -68,7 +131,8 @@ export interface Chain {
 export interface Container {
   readonly name: string;
   readonly kind: 'set' | 'verdict-map';
-  readonly key: readonly ('ipv4_addr' | 'inet_proto' | 'inet_service')[];
+  /** `address`: of the table's family. */
+  readonly key: readonly ('address' | 'inet_proto' | 'inet_service' | 'iface_index')[];
   /** Set: elements come from packets and leave after this many seconds without one. */
   readonly timeoutSeconds?: number;
   readonly comment?: string;
@@ -133,4 +197,8 @@ export const CONTAINERS = {
   nodeAddresses: 'node-addresses',
   deadServices: 'no-endpoint-services',
   deadNodePorts: 'no-endpoint-nodeports',
+  silentServices: 'silent-services',
+  silentNodePorts: 'silent-nodeports',
+  closedAddresses: 'closed-addresses',
+  nameAskers: 'name-askers',
 } as const;

@@ -1,7 +1,10 @@
 /**
  * The model as `nft -f` text. One command a line; needs nftables 0.9.8 and Linux 5.10 or newer (comments on chains).
  */
+import type { Family } from '../../../contracts/ip.ts';
 import type { Target } from '../data-plane/plan.ts';
+import { renderEnds, renderPorts, addressWord } from './render-allowance.ts';
+import { FAMILY_WORDS, type FamilyWords } from './words.ts';
 import {
   SERVICE_MARK,
   type Chain,
@@ -24,36 +27,43 @@ export const GENERATION_CHAIN = 'generation';
 export const ANCHOR_CHAIN = 'anchor';
 
 /**
- * The text of one transaction on table `ip TABLE`. `generation` is written into the table, so that a look at one chain
+ * The text of one transaction on table `ip TABLE`, or `ip6 TABLE`. `generation` is written into the table, so that a look at one chain
  * tells whether the table is still the one that was written.
  */
-export function renderTransaction(table: string, commands: readonly Command[], generation: string): string {
-  const lines = commands.flatMap((command) => renderCommand(`ip ${table}`, command));
-  const chain = `ip ${table} ${GENERATION_CHAIN}`;
+export function renderTransaction(
+  table: string,
+  commands: readonly Command[],
+  generation: string,
+  family: Family = 'IPv4',
+): string {
+  const words = FAMILY_WORDS[family];
+  const named = `${words.ip} ${table}`;
+  const lines = commands.flatMap((command) => renderCommand(named, command, words));
+  const chain = `${named} ${GENERATION_CHAIN}`;
   return `${[
     ...lines,
-    `add chain ip ${table} ${ANCHOR_CHAIN}`,
+    `add chain ${named} ${ANCHOR_CHAIN}`,
     `add chain ${chain}`,
     `flush chain ${chain}`,
     `add rule ${chain} jump ${ANCHOR_CHAIN} comment ${quote(generation)}`,
   ].join('\n')}\n`;
 }
 
-function renderCommand(table: string, command: Command): string[] {
+function renderCommand(table: string, command: Command, words: FamilyWords): string[] {
   switch (command.do) {
     case 'replace-table':
       // nft 1.0.6 has no `destroy`: adding first makes the deletion safe where there is no table.
       return [`add table ${table}`, `delete table ${table}`, `add table ${table}`];
     case 'add-container':
       return [
-        `add ${containerWord(command.container)} ${table} ${command.container.name} ${containerBody(command.container)}`,
+        `add ${containerWord(command.container)} ${table} ${command.container.name} ${containerBody(command.container, words)}`,
       ];
     case 'add-chain':
       return [`add chain ${table} ${command.chain.name}${chainBody(command.chain)}`];
     case 'set-rules':
       return [
         ...(command.fresh ? [] : [`flush chain ${table} ${command.chain}`]),
-        ...command.rules.map((rule) => `add rule ${table} ${command.chain} ${renderRule(rule)}`),
+        ...command.rules.map((rule) => `add rule ${table} ${command.chain} ${renderRule(rule, words)}`),
       ];
     case 'delete-elements':
       return elementLines('delete', table, command.container, command.elements);
@@ -70,8 +80,9 @@ function containerWord(container: Container): string {
   return container.kind === 'set' ? 'set' : 'map';
 }
 
-function containerBody(container: Container): string {
-  const parts = [`type ${container.key.join(' . ')}${container.kind === 'verdict-map' ? ' : verdict' : ''};`];
+function containerBody(container: Container, words: FamilyWords): string {
+  const key = container.key.map((part) => (part === 'address' ? words.address : part));
+  const parts = [`type ${key.join(' . ')}${container.kind === 'verdict-map' ? ' : verdict' : ''};`];
   if (container.timeoutSeconds !== undefined)
     parts.push('flags dynamic,timeout;', `timeout ${container.timeoutSeconds}s;`);
   if (container.comment !== undefined) parts.push(`comment ${quote(container.comment)};`);
@@ -108,49 +119,89 @@ function elementLines(
 }
 
 /** One rule's expressions and verdict. */
-export function renderRule(rule: Rule): string {
+export function renderRule(rule: Rule, words: FamilyWords = FAMILY_WORDS.IPv4): string {
+  const { ip } = words;
   switch (rule.kind) {
     case 'jump':
       return `jump ${rule.chain}`;
     case 'jump-marked':
       return `meta mark & ${MARK} == ${MARK} jump ${rule.chain}`;
     case 'dispatch-services':
-      return `ip daddr . meta l4proto . th dport vmap @${rule.map}`;
+      return `${ip} daddr . meta l4proto . th dport vmap @${rule.map}`;
     case 'dispatch-host-ports':
-      return `fib daddr type local ip daddr . meta l4proto . th dport vmap @${rule.map}`;
-    // 127.0.0.0/8 cannot be redirected to another machine without route_localnet, which would open loopback to the
+      return `fib daddr type local ${ip} daddr . meta l4proto . th dport vmap @${rule.map}`;
+    // Loopback cannot be redirected to another machine without route_localnet, which would open loopback to the
     // network.
     case 'dispatch-node-ports':
-      return `fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto . th dport vmap @${rule.map}`;
+      return `fib daddr type local ${ip} daddr != ${words.loopback} meta l4proto . th dport vmap @${rule.map}`;
     case 'balance':
-      return `meta l4proto ${rule.protocol.toLowerCase()} ${setMark()} ${redirect(rule.targets)}`;
+      return `meta l4proto ${rule.protocol.toLowerCase()} ${oneIn(rule.oneIn)}${setMark()} ${redirect(rule.targets)}`;
     case 'stick':
-      return `ip saddr @${rule.set} goto ${rule.chain}`;
+      return `${ip} saddr @${rule.set} goto ${rule.chain}`;
     case 'choose':
       return rule.chains.length === 1
-        ? `goto ${rule.chains[0] ?? ''}`
+        ? `${oneIn(rule.oneIn)}goto ${rule.chains[0] ?? ''}`
         : `numgen random mod ${rule.chains.length} vmap { ${rule.chains.map((chain, i) => `${i} : goto ${chain}`).join(', ')} }`;
     case 'remember':
-      return `meta l4proto ${rule.protocol.toLowerCase()} update @${rule.set} { ip saddr } ${setMark()} ${redirect([rule.target])}`;
+      return `meta l4proto ${rule.protocol.toLowerCase()} update @${rule.set} { ${ip} saddr } ${setMark()} ${redirect([rule.target])}`;
+    case 'from-pods':
+      return `${ip} saddr ${rule.pods} goto ${rule.chain}`;
+    case 'from-machine':
+      return `fib saddr type local goto ${rule.chain}`;
+    case 'admit':
+      return `${ip} saddr { ${rule.ranges.join(', ')} } goto ${rule.chain}`;
     case 'unmark':
       return `meta mark set meta mark & ${UNMARK}`;
     case 'masquerade-hairpin':
-      return `ip saddr . ip daddr @${rule.set} masquerade fully-random`;
+      return `${ip} saddr . ${ip} daddr @${rule.set} masquerade fully-random`;
     case 'masquerade-transit':
       return rule.local === undefined
         ? 'masquerade fully-random'
-        : `ip saddr != ${rule.local} ip daddr != ${rule.local} masquerade fully-random`;
+        : `${ip} saddr != ${rule.local} ${ip} daddr != ${rule.local} masquerade fully-random`;
     case 'masquerade-egress':
-      return `ip saddr ${rule.local} ip daddr != ${rule.pods} ip daddr != @${rule.nodes} masquerade fully-random`;
+      return `${ip} saddr ${rule.local} ${ip} daddr != ${rule.pods} ${ip} daddr != @${rule.nodes} masquerade fully-random`;
     case 'lend-address':
       return `ip saddr 127.0.0.1 ip daddr . meta l4proto . th dport @${rule.set} ip saddr set ${rule.address}`;
     case 'restore-loopback':
       return 'ct direction reply ct status dnat ct original ip daddr 127.0.0.0/8 ip daddr set 127.0.0.1';
     case 'drop-strangers':
-      return `udp dport ${rule.port} ip saddr != @${rule.set} drop`;
+      return `udp dport ${rule.port} ${ip} saddr != @${rule.set} drop`;
+    // One second's worth may come at once.
+    case 'limit-link':
+      return `iif != "lo" ${ip} daddr ${rule.address} udp dport ${rule.port} update @${rule.set} { iif limit rate over ${rule.perSecond}/second burst ${rule.perSecond} packets } drop`;
+    case 'drop-borrowed':
+      return `ct state new ${ip} saddr ${rule.address} ${ip} daddr ${rule.pods} ${ip} daddr != ${rule.local}${rule.user === undefined ? '' : ` meta skuid != ${rule.user}`} drop`;
+    // Links of pods are made by the plugin `ptp`, which names the host's end so; each has a route for its one address. Of
+    // IPv6, addresses of the link itself are never forwarded, and what finds neighbours is not tracked (RFC 4291, RFC 4861).
+    case 'drop-forged':
+      return words.ip === 'ip'
+        ? 'iifname "veth*" ct state new fib saddr . iif oif missing drop'
+        : 'iifname "veth*" ct state new ip6 saddr != fe80::/10 fib saddr . iif oif missing drop';
+    case 'pass-known':
+      return 'ct state established,related accept';
+    case 'pass-hairpin':
+      return `${ip} saddr . ${ip} daddr @${rule.set} accept`;
+    case 'jump-to':
+      return `${ip} daddr ${rule.address} jump ${rule.chain}`;
+    case 'dispatch-address':
+      return `${addressWord(rule.side, words)} vmap @${rule.map}`;
+    case 'allow':
+      return [renderEnds(rule.side, rule.ends, words), renderPorts(rule.protocol, rule.ports), 'return']
+        .join(' ')
+        .trim();
+    case 'allow-named':
+      return `${renderEnds('destination', rule.ends, words)} ${ip} daddr . meta l4proto . th dport @${rule.set} return`.trim();
+    case 'drop':
+      return rule.match === undefined ? 'drop' : `${rejectMatch(rule.match, words)} drop`;
     case 'reject':
-      return `${rejectMatch(rule.match)}${rule.protocol === 'TCP' ? ' meta l4proto tcp reject with tcp reset' : ' reject with icmp port-unreachable'}`;
+      if (rule.match.what === 'addresses' && rule.protocol === 'other')
+        return `${rejectMatch(rule.match, words)} meta l4proto != ${words.icmp} reject with ${words.icmp} port-unreachable`;
+      return `${rejectMatch(rule.match, words)}${rule.protocol === 'TCP' ? ' meta l4proto tcp reject with tcp reset' : ` reject with ${words.icmp} port-unreachable`}`;
   }
+}
+
+function oneIn(packets: number | undefined): string {
+  return packets === undefined ? '' : `numgen random mod ${packets} == 0 `;
 }
 
 function setMark(): string {
@@ -160,17 +211,20 @@ function setMark(): string {
 function redirect(targets: readonly Target[]): string {
   const [first] = targets;
   if (first === undefined) throw new RangeError('a redirecting rule needs a target');
-  if (targets.length === 1) return `dnat to ${first.address}:${first.port}`;
+  if (targets.length === 1)
+    return `dnat to ${first.address.includes(':') ? `[${first.address}]` : first.address}:${first.port}`;
   return `dnat to numgen random mod ${targets.length} map { ${targets.map((t, i) => `${i} : ${t.address} . ${t.port}`).join(', ')} }`;
 }
 
-function rejectMatch(match: RejectMatch): string {
+function rejectMatch(match: RejectMatch, { ip, loopback }: FamilyWords): string {
   switch (match.what) {
     case 'range':
-      return `ct state new ip daddr ${match.cidr}`;
+      return `ct state new ${ip} daddr ${match.cidr}`;
     case 'services':
-      return `ct state new ip daddr . meta l4proto . th dport @${match.set}`;
+      return `ct state new ${ip} daddr . meta l4proto . th dport @${match.set}`;
+    case 'addresses':
+      return `ct state new ${ip} daddr @${match.set}`;
     case 'node-ports':
-      return `ct state new ip daddr != 127.0.0.0/8 meta l4proto . th dport @${match.set}`;
+      return `ct state new ${ip} daddr != ${loopback} meta l4proto . th dport @${match.set}`;
   }
 }

@@ -39,9 +39,6 @@ const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = {
 const MIN_FREE_INODES = 0.05;
 /** Kubelet's imageMinimumGCAge. */
 const MIN_AGE_MS = 120_000;
-/** Kubelet's evictionPressureTransitionPeriod. */
-export const PRESSURE_HOLDS_MS = 300_000;
-
 /** What is short, in kubelet's names of signals; empty when nothing is. */
 export function shortages(disks: NodeDisks): readonly string[] {
   return (['node', 'images'] as const).flatMap((which) => {
@@ -57,6 +54,14 @@ export function shortages(disks: NodeDisks): readonly string[] {
 /** Bytes that volumes of a size of their own may still take of the node's disk: it is never short because of them. */
 export function roomForVolumes({ bytes, freeBytes }: Pick<DiskUse, 'bytes' | 'freeBytes'>): number {
   return Math.max(0, Math.floor(freeBytes - bytesOf(MIN_FREE.node, bytes)));
+}
+
+/** A change of less than one part in so many is not told: how much there is changes all the time. */
+const TOLD_PARTS = 32;
+
+/** Whether so much room for volumes is news after what was told last. */
+export function isNewsOfRoom(bytes: number, told: number | undefined): boolean {
+  return told === undefined || Math.abs(bytes - told) * TOLD_PARTS > Math.min(bytes, told);
 }
 
 /** With no more than this free, a runtime cannot even write down that a container is gone. */
@@ -153,36 +158,6 @@ export function imagesToRemove(
     freed += image.sizeBytes;
   }
   return chosen;
-}
-
-/** What a pod holds of the node's disks. */
-export interface PodDisk {
-  readonly uid: string;
-  readonly usedBytes: number;
-  /** False for one with more files than are counted, which may hold anything. */
-  readonly counted: boolean;
-  /** The sum of its containers' requests for ephemeral-storage. */
-  readonly requestedBytes: number;
-  readonly critical: boolean;
-}
-
-/**
- * The pod to evict next: one that uses more than it asked for before one that does not, then the one that is furthest
- * above (or least below) what it asked for. Critical pods stay. Before all others goes one whose files cannot be
- * counted: what is hidden among very many files, or very deep, would otherwise be paid for by its neighbours; and it is
- * what takes a node's inodes.
- */
-export function podToEvict(pods: readonly PodDisk[]): PodDisk | undefined {
-  const excess = (pod: PodDisk): number => pod.usedBytes - pod.requestedBytes;
-  return pods
-    .filter((pod) => !pod.critical && (pod.usedBytes > 0 || !pod.counted))
-    .sort(
-      (a, b) =>
-        Number(a.counted) - Number(b.counted) ||
-        Number(excess(b) > 0) - Number(excess(a) > 0) ||
-        excess(b) - excess(a) ||
-        (a.uid < b.uid ? -1 : 1),
-    )[0];
 }
 
 function compare(a: number, b: number): number {

@@ -18,13 +18,19 @@ export function busyNanoseconds(stat: string): number | undefined {
   return (user + nice + system + irq + softirq) * NANOS_PER_TICK;
 }
 
-/** Bytes in use but for files that were not read lately; undefined for a text that is no /proc/meminfo. */
-export function workingSet(meminfo: string): number | undefined {
+/** Bytes; `workingSet`: in use, but for files that were not read lately. */
+export interface MachineMemory {
+  readonly total: number;
+  readonly workingSet: number;
+}
+
+/** Undefined for a text that is no /proc/meminfo. */
+export function memoryOf(meminfo: string): MachineMemory | undefined {
   const bytesOf = (name: string): number | undefined => {
     const kib = new RegExp(`^${name}: +(\\d+) kB$`, 'm').exec(meminfo)?.[1];
     return kib === undefined ? undefined : Number(kib) * KIB;
   };
   const [total, free, inactive] = [bytesOf('MemTotal'), bytesOf('MemFree'), bytesOf('Inactive\\(file\\)')];
   if (total === undefined || free === undefined) return undefined;
-  return Math.max(0, total - free - (inactive ?? 0));
+  return { total, workingSet: Math.max(0, total - free - (inactive ?? 0)) };
 }

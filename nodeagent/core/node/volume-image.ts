@@ -3,15 +3,7 @@
  * Documentation/filesystems/ext4/super.rst of Linux.
  */
 
-/** Of a file system, and so of an image. */
-const BLOCK = 4096;
-/** Less has no room for a journal, and soon none for anything else. */
-const SMALLEST = 16 * 2 ** 20;
-
-/** Bytes of the image of a volume that is to have `capacity` bytes: never fewer. */
-export function imageBytes(capacity: number): number {
-  return Math.max(SMALLEST, Math.ceil(capacity / BLOCK) * BLOCK);
-}
+import { IMAGE_BLOCK } from '../../../contracts/objects/local-volumes.ts';
 
 /** Where the superblock is, and how much of it is read. */
 export const SUPERBLOCK = { at: 1024, bytes: 1024 } as const;
@@ -28,7 +20,7 @@ export function fileSystemBytes(superblock: Buffer): number | undefined {
 
 /** Whether the image has room that its file system does not use yet. */
 export function mayGrowInto(image: number, fileSystem: number): boolean {
-  return image - fileSystem >= BLOCK;
+  return image - fileSystem >= IMAGE_BLOCK;
 }
 
 /** A loop device, and what it shows: number of the file, and of the file system that it is on. */

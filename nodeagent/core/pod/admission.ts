@@ -9,7 +9,9 @@ import { everyContainer } from '../../../contracts/objects/pod-containers.ts';
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
 import { capacityOf, requestsOf, RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
 import { sysctlObjection } from '../../../contracts/objects/sysctls.ts';
-import { untolerated } from '../../../contracts/objects/taints.ts';
+import { untolerated, type Pressure } from '../../../contracts/objects/taints.ts';
+import { EVICTED, isCritical } from '../node/eviction.ts';
+import { isTakenUnder } from '../node/pressure.ts';
 import type { NodeFacts } from './container-config.ts';
 import type { ResizeVerdict } from './resize.ts';
 import { appArmorOf, isStrict } from './security.ts';
@@ -46,6 +48,16 @@ export function refusal(
       "node(s) had taints that the pod didn't tolerate",
     )
   );
+}
+
+/**
+ * Whether a node that is short of something takes the pod in all the same. Source: Kubernetes
+ * pkg/kubelet/eviction/eviction_manager.go (Admit).
+ */
+export function refusalUnder(pressures: readonly Pressure[], pod: Pod, priority: number): Refusal | undefined {
+  return isTakenUnder(pressures, pod, isCritical(priority))
+    ? undefined
+    : { reason: EVICTED, message: `The node had condition: [${pressures.join(' ')}]. ` };
 }
 
 /** What the machine and its runtime can do. */

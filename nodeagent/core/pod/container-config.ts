@@ -5,8 +5,9 @@ import { allContainers, lastingContainers } from '../../../contracts/objects/pod
 import { dottedSysctl } from '../../../contracts/objects/sysctls.ts';
 import { resolveEnv, type EnvInput } from './env.ts';
 import { expandReferences, MOST_CHARS, tooLong } from './expand.ts';
+import { hugePageLimits } from '../node/huge-pages.ts';
 import { ANNOTATION, cgroupParent, containerLogPath, LABEL, podLabels } from './identity.ts';
-import { linuxResources } from './linux-resources.ts';
+import { resourcesWithin } from './linux-resources.ts';
 import { logFolder, terminationFile } from './layout.ts';
 import { containerMounts } from './mounts.ts';
 import { podHostname } from './names.ts';
@@ -14,16 +15,24 @@ import { identityOf, type PodObjects } from './objects.ts';
 import type { Role } from './observed.ts';
 import type { Resolved } from './resolved.ts';
 import { madeWith } from './allocation.ts';
-import type { ContainerConfig, SandboxConfig } from './runtime-types.ts';
+import type { ContainerConfig, SandboxConfig, UserIds } from './runtime-types.ts';
 import { containerSecurity, namespacesOf, sandboxSecurity, type SecurityFacts } from './security.ts';
 
 export interface NodeFacts extends SecurityFacts {
   readonly hostIP: string;
+  /** Empty where there is none. */
+  readonly hostIPv6?: string | undefined;
   readonly systemdCgroup: boolean;
+  /** Sizes of huge pages that the kernel knows, bytes. */
+  readonly hugePageSizes: readonly number[];
   /** Whether the kernel has AppArmor. */
   readonly appArmor: boolean;
   /** Whether the runtime can leave out groups of the image. */
   readonly strictGroups: boolean;
+  /** Handlers of the runtime that can give a pod users of its own. */
+  readonly userNamespaces: readonly string[];
+  /** Whether this machine answers the cluster's names. */
+  readonly clusterDns: boolean;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   readonly recursiveReadOnly: boolean;
 }
@@ -37,13 +46,14 @@ export interface Attempt {
 }
 
 /** See `kernelHostname`, `podDns` and `handlerOf`; where a container is made, none of them matters. */
-type SandboxNames = Pick<SandboxConfig, 'hostname' | 'dns'> & Partial<Pick<SandboxConfig, 'runtimeHandler'>>;
+type SandboxNames = Pick<SandboxConfig, 'hostname' | 'dns'> &
+  Partial<Pick<SandboxConfig, 'runtimeHandler'>> & { readonly users?: UserIds | undefined };
 
 export function sandboxConfig(
   pod: Pod,
   attempt: number,
   facts: NodeFacts,
-  { hostname, dns, runtimeHandler = '' }: SandboxNames = { hostname: podHostname(pod), dns: undefined },
+  { hostname, dns, runtimeHandler = '', users }: SandboxNames = { hostname: podHostname(pod), dns: undefined },
 ): SandboxConfig {
   const identity = identityOf(pod);
   const containers = allContainers(pod.spec);
@@ -55,14 +65,18 @@ export function sandboxConfig(
     hostname,
     logDirectory: logFolder(facts.folders, identity),
     hostNetwork: pod.spec.hostNetwork,
-    namespaces: namespacesOf(pod),
+    namespaces: { ...namespacesOf(pod), ...(users && { users }) },
     sysctls: Object.fromEntries(
       (pod.spec.securityContext?.sysctls ?? []).map(({ name, value }) => [dottedSysctl(name), value]),
     ),
     cgroupParent: cgroupParent(identity.uid, facts.systemdCgroup),
     privileged: containers.some((container) => container.securityContext?.privileged === true),
     labels: podLabels(identity),
-    annotations: { [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds) },
+    annotations: {
+      [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds),
+      [ANNOTATION.limited]: 'true',
+      ...(users && { [ANNOTATION.userIds]: String(users.first) }),
+    },
     portMappings: pod.spec.hostNetwork
       ? []
       : lastingContainers(pod.spec).flatMap((container) =>
@@ -83,9 +97,12 @@ export interface ContainerInput {
   readonly attempt: Attempt;
   readonly objects: PodObjects;
   readonly podIP: string;
+  readonly podIPv6?: string | undefined;
   readonly facts: NodeFacts;
   /** Id of the container whose processes it is to see. */
   readonly pidTarget?: string;
+  /** Those of its sandbox. */
+  readonly users?: UserIds | undefined;
 }
 
 /** The configuration, or why it cannot be made yet (`CreateContainerConfigError`). */
@@ -98,10 +115,19 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
     objects: input.objects,
     podIP: input.podIP,
     hostIP: facts.hostIP,
+    podIPv6: input.podIPv6,
+    hostIPv6: facts.hostIPv6,
   } satisfies EnvInput);
   if (!env.ok) return env;
   const values = new Map(env.value.map(({ name, value }) => [name, value]));
-  const mounts = containerMounts({ pod, container, attempt: attempt.number, env: values, ...facts });
+  const mounts = containerMounts({
+    pod,
+    container,
+    attempt: attempt.number,
+    env: values,
+    ...facts,
+    users: input.users,
+  });
   if (!mounts.ok) return mounts;
   const { command = [], args = [] } = container;
   const words = expandedWords([...command, ...args], values);
@@ -128,17 +154,28 @@ export function containerConfig(input: ContainerInput): Resolved<ContainerConfig
         [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds),
         [ANNOTATION.resources]: madeWith(container),
         [ANNOTATION.terminationMessage]: termination,
+        ...(container.lifecycle?.stopSignal !== undefined && {
+          [ANNOTATION.stopSignal]: container.lifecycle.stopSignal,
+        }),
         ...(!pod.spec.hostNetwork && { [ANNOTATION.address]: input.podIP }),
       },
       logPath: containerLogPath(container.name, attempt.number),
       stdin: container.stdin,
       stdinOnce: container.stdinOnce,
       tty: container.tty,
-      resources: linuxResources(container),
-      security:
-        input.pidTarget === undefined
-          ? security.value
-          : { ...security.value, namespaces: { ...security.value.namespaces, pid: { of: input.pidTarget } } },
+      resources: resourcesWithin(pod.spec, container),
+      hugePages: hugePageLimits(
+        { resources: { limits: { ...pod.spec.resources?.limits, ...container.resources.limits } } },
+        facts.hugePageSizes,
+      ),
+      security: {
+        ...security.value,
+        namespaces: {
+          ...security.value.namespaces,
+          ...(input.pidTarget !== undefined && { pid: { of: input.pidTarget } }),
+          ...(input.users && { users: input.users }),
+        },
+      },
     },
   };
 }

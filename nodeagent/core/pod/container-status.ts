@@ -5,7 +5,7 @@
 import type { ContainerState, ContainerStatus } from '../../../contracts/objects/index.ts';
 import { durationText, restartAfter } from './backoff.ts';
 import { podTitle } from './identity.ts';
-import type { PodMemory } from './memory.ts';
+import type { Failure, PodMemory } from './memory.ts';
 import { identityOf } from './objects.ts';
 import { isOver, type ContainerView, type ObservedContainer } from './observed.ts';
 import { comesBack, endOf, type PodInput } from './plan.ts';
@@ -14,6 +14,8 @@ import { inForce, isResizable, resizeOf } from './resize.ts';
 
 /** For how long a failed pull is shown as itself before it is shown as a pause. */
 export const PULL_ERROR_SHOWN_MS = 5000;
+/** Reason of volumes that could not be made; another one is that of an image that could not be had. */
+const MOUNT_FAILED = 'FailedMount';
 /** Characters of a runtime's error that a status carries. */
 const MAX_MESSAGE = 1024;
 
@@ -50,6 +52,7 @@ export function containerStatus(input: PodInput, view: ContainerView, initialisi
     image: view.spec.image,
     imageID: shown?.imageRef ?? '',
     ...(shown && { containerID: `containerd://${shown.id}` }),
+    ...(view.spec.lifecycle?.stopSignal !== undefined && { stopSignal: view.spec.lifecycle.stopSignal }),
     ...resourcesOf(input, view),
   };
 }
@@ -79,6 +82,9 @@ function stateOf(input: PodInput, view: ContainerView, initialising: boolean): C
   // The sandbox went away under it; what it came to is still the last word until a new one is there.
   if (newest && isOver(newest) && staysEnded(input, view, newest)) return { terminated: terminated(newest) };
   if (initialising) return { waiting: { reason: 'PodInitializing' } };
+  const unpulled = input.memory.volumes?.failure;
+  if (unpulled && unpulled.reason !== MOUNT_FAILED)
+    return { waiting: pullFailure(unpulled, 'the image of a volume', input.monotonic) };
   const blocked = whyNoSandbox(input.memory);
   return {
     waiting: { reason: 'ContainerCreating', ...(blocked !== undefined && { message: blocked.slice(0, MAX_MESSAGE) }) },
@@ -102,10 +108,13 @@ function waitingOn(
   if (start) return { reason: start.reason, message: start.message };
   const image = memory.images.get(name);
   if (image?.ready !== false) return undefined;
-  const isPullError = image.reason === 'ErrImagePull';
-  return isPullError && now - image.at >= PULL_ERROR_SHOWN_MS
-    ? { reason: 'ImagePullBackOff', message: `Back-off pulling image "${imageName}"` }
-    : { reason: image.reason, message: image.message };
+  return pullFailure(image, `image "${imageName}"`, now);
+}
+
+function pullFailure(failure: Failure, what: string, now: number): { reason: string; message: string } {
+  return failure.reason === 'ErrImagePull' && now - failure.at >= PULL_ERROR_SHOWN_MS
+    ? { reason: 'ImagePullBackOff', message: `Back-off pulling ${what}` }
+    : { reason: failure.reason, message: failure.message.slice(0, MAX_MESSAGE) };
 }
 
 function pausedOrEnded(input: PodInput, view: ContainerView, ended: ObservedContainer): ContainerState {

@@ -12,10 +12,14 @@ import type { Resolved } from './resolved.ts';
 export interface Addresses {
   readonly podIP: string;
   readonly hostIP: string;
+  /** Those of IPv6, where there are any. */
+  readonly podIPv6?: string | undefined;
+  readonly hostIPv6?: string | undefined;
 }
 
 /** The text of one of the pod's fields. A label or annotation that it does not have is empty. */
-export function fieldValue(path: string, { metadata, spec }: Pod, { podIP, hostIP }: Addresses): Resolved<string> {
+export function fieldValue(path: string, { metadata, spec }: Pod, addresses: Addresses): Resolved<string> {
+  const { podIP, hostIP } = addresses;
   const subscript = /^metadata\.(labels|annotations)\['([^']+)'\]$/.exec(path);
   if (subscript)
     return { ok: true, value: readKey(metadata[subscript[1] as 'labels' | 'annotations'], subscript[2] ?? '') ?? '' };
@@ -28,12 +32,16 @@ export function fieldValue(path: string, { metadata, spec }: Pod, { podIP, hostI
     'spec.nodeName': spec.nodeName ?? '',
     'spec.serviceAccountName': spec.serviceAccountName ?? DEFAULT_SERVICE_ACCOUNT,
     'status.hostIP': hostIP,
-    'status.hostIPs': hostIP,
+    'status.hostIPs': joined(hostIP, addresses.hostIPv6),
     'status.podIP': podIP,
-    'status.podIPs': podIP,
+    'status.podIPs': joined(podIP, addresses.podIPv6),
   };
   const value = readKey(fields, path);
   return value === undefined ? { ok: false, message: `unsupported fieldPath: ${path}` } : { ok: true, value };
+}
+
+function joined(...addresses: readonly (string | undefined)[]): string {
+  return addresses.filter((address) => address !== undefined && address !== '').join(',');
 }
 
 /** One `key="value"` a line, in the order of the keys, the value in Go's quotes. */
@@ -89,7 +97,10 @@ export function resourceValue(
   const [, list, resource] = /^(limits|requests)\.(.+)$/.exec(ref.resource) ?? [];
   if (list === undefined || resource === undefined)
     return { ok: false, message: `unsupported container resource : ${ref.resource}` };
-  const said = readKey(container.resources[list as 'limits' | 'requests'], resource);
+  const ofContainer = readKey(container.resources[list as 'limits' | 'requests'], resource);
+  // One without a limit may have what the pod may.
+  const said =
+    list === 'limits' && isNothing(ofContainer) ? readKey(pod.spec.resources?.limits, resource) : ofContainer;
   const ofNode = list === 'limits' && LIMITED_BY_NODE.includes(resource);
   if (ofNode && isNothing(said) && allocatable === undefined)
     return { ok: false, message: 'what the node has for its pods is not known yet' };

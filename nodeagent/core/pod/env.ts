@@ -16,6 +16,8 @@ export interface EnvInput {
   readonly objects: PodObjects;
   readonly podIP: string;
   readonly hostIP: string;
+  readonly podIPv6?: string | undefined;
+  readonly hostIPv6?: string | undefined;
 }
 
 /** Or why the container cannot be made as written (`CreateContainerConfigError`). */

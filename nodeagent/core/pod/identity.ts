@@ -3,7 +3,7 @@
  * without any record of our own.
  */
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
-import type { PodIdentity } from './runtime-types.ts';
+import type { PodIdentity, SandboxSummary } from './runtime-types.ts';
 
 /** Labels that every CRI client sets (Kubernetes pkg/kubelet/types), so that common tools show our pods by name. */
 export const LABEL = {
@@ -22,6 +22,12 @@ export const ANNOTATION = {
   backoff: 'plumbline.dev/backoff-ms',
   /** Termination grace, seconds, of a pod that the assignment no longer tells of. */
   grace: 'plumbline.dev/grace-seconds',
+  /** Of a sandbox whose pod's cgroup holds it to {@link podLimits}: others were made by an agent that did not. */
+  limited: 'plumbline.dev/pod-limits',
+  /** Of a sandbox with users of its own: the node's id that is 0 in it. */
+  userIds: 'plumbline.dev/user-ids',
+  /** Name of the signal that the container is asked to end with, where its pod says one. */
+  stopSignal: 'plumbline.dev/stop-signal',
   /** `init`, `sidecar`, `app` or `ephemeral`. */
   role: 'plumbline.dev/role',
   /** cpu and memory that the container was made with, JSON. */
@@ -30,6 +36,11 @@ export const ANNOTATION = {
   /** The pod's address when this container was made: its next sandbox asks for it. */
   address: 'plumbline.dev/pod-ip',
 } as const;
+
+/** Whether the cgroup of the sandbox's pod is the agent's to set. */
+export function isLimited({ annotations }: Pick<SandboxSummary, 'annotations'>): boolean {
+  return Object.hasOwn(annotations, ANNOTATION.limited);
+}
 
 export function podLabels(pod: PodIdentity): Record<string, string> {
   return {

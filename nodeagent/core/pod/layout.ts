@@ -30,6 +30,10 @@ export function volumeFolder(folders: NodeFolders, uid: string, volume: string, 
 export function persistentRoot(folders: NodeFolders): string {
   return `${folders.state}/volumes`;
 }
+/** Where shares are mounted while something is done on them for a volume. */
+export function sharesRoot(folders: NodeFolders): string {
+  return `${folders.state}/shares`;
+}
 export function hostsFile(folders: NodeFolders, uid: string): string {
   return `${podFolder(folders, uid, 'disk')}/etc-hosts`;
 }
@@ -39,6 +43,10 @@ export function terminationFolder(folders: NodeFolders, uid: string): string {
 /** When a container that was told to end is ended by force. */
 export function endingFile(folders: NodeFolders, uid: string, container: string): string {
   return `${podFolder(folders, uid, 'memory')}/endings/${container}`;
+}
+/** Is there where the pod has volumes of images, of which the runtime has to be told when it goes. */
+export function imageVolumesMark(folders: NodeFolders, uid: string): string {
+  return `${podFolder(folders, uid, 'disk')}/images`;
 }
 /** Where the operator of a node puts seccomp profiles for `seccompProfile.type: Localhost`. */
 export function seccompFolder(folders: NodeFolders): string {

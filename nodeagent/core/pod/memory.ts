@@ -2,8 +2,10 @@
  * What a pod's worker remembers of its own attempts. Nothing here is needed to be right: an agent that starts anew just
  * tries again.
  */
+import type { PodStatus } from '../../../contracts/objects/index.ts';
 import { nextPause } from './backoff.ts';
 import type { Resources } from './allocation.ts';
+import type { PodLimits } from './pod-limits.ts';
 import type { PodStep } from './steps.ts';
 
 export interface Failure {
@@ -27,6 +29,10 @@ export interface PodMemory {
   readonly cleaned: boolean;
   /** What containers were resized to, by id. */
   readonly resized: ReadonlyMap<string, Resources>;
+  /** Ids of containers that were ended to be made anew with other resources, or may have been by an agent before. */
+  readonly endedToResize: ReadonlySet<string>;
+  /** What the pod as a whole is held to since containers of it were resized. */
+  readonly limits: PodLimits | undefined;
   /** Why the last attempt to resize a container failed, by its name. */
   readonly resizes: ReadonlyMap<string, Failure>;
 }
@@ -39,8 +45,17 @@ export const NO_MEMORY: PodMemory = {
   stopped: new Set(),
   cleaned: false,
   resized: new Map(),
+  endedToResize: new Set(),
+  limits: undefined,
   resizes: new Map(),
 };
+
+/** What an agent begins with: of what ran when it was told last, an agent before it may have ended some. */
+export function memoryAfter(previous: PodStatus | undefined): PodMemory {
+  const told = [...(previous?.containerStatuses ?? []), ...(previous?.initContainerStatuses ?? [])];
+  const running = told.flatMap(({ state, containerID }) => (state.running ? (containerID ?? []) : []));
+  return { ...NO_MEMORY, endedToResize: new Set(running.map((id) => id.replace(/^containerd:\/\//, ''))) };
+}
 
 /** How a step ended. `reason` is Kubernetes' word for the failure. */
 export type StepOutcome =
@@ -102,11 +117,22 @@ export function remember(memory: PodMemory, step: PodStep, outcome: StepOutcome,
               failure(outcome, memory.resizes.get(step.container), now),
             ),
           };
+    case 'limitPod':
+      return outcome.ok ? { ...memory, limits: step.limits } : memory;
     case 'removeContainer':
-      return outcome.ok ? { ...memory, resized: without(memory.resized, step.id) } : memory;
+      return outcome.ok
+        ? {
+            ...memory,
+            resized: without(memory.resized, step.id),
+            endedToResize: new Set([...memory.endedToResize].filter((id) => id !== step.id)),
+          }
+        : memory;
     case 'cleanUp':
       return { ...memory, cleaned: outcome.ok };
     case 'killContainer':
+      return step.reason === 'Resized'
+        ? { ...memory, endedToResize: new Set([...memory.endedToResize, step.id]) }
+        : memory;
     case 'removeSandbox':
       return memory;
   }

@@ -7,8 +7,8 @@ import { expandReferences } from './expand.ts';
 import { hostsFile, subPathTarget, terminationFile, type NodeFolders } from './layout.ts';
 import { hasHostsFile } from './names.ts';
 import type { Resolved } from './resolved.ts';
-import type { Mount } from './runtime-types.ts';
-import { isReadOnly, volumePath } from './volumes/index.ts';
+import type { Mount, UserIds } from './runtime-types.ts';
+import { isReadOnly, isSealed, volumePath } from './volumes/index.ts';
 
 type Asked = NonNullable<Container['volumeMounts']>[number];
 
@@ -20,6 +20,8 @@ export interface MountInput {
   readonly folders: NodeFolders;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   readonly recursiveReadOnly: boolean;
+  /** Of a pod with users of its own. */
+  readonly users?: UserIds | undefined;
 }
 
 /** Or why the container cannot be made as written (`CreateContainerConfigError`). */
@@ -56,6 +58,8 @@ function volumeMount(input: MountInput, asked: Asked, index: number): Resolved<M
   const recursive = recursivelyReadOnly(asked, input.recursiveReadOnly);
   if (!recursive.ok) return recursive;
   const path = volumePath(volume, uid, folders);
+  // Told again to the runtime, it would mount it anew, without the options that it has here.
+  const sealed = isSealed(volume);
   return {
     ok: true,
     value: {
@@ -66,9 +70,10 @@ function volumeMount(input: MountInput, asked: Asked, index: number): Resolved<M
             hostPath: subPathTarget(folders, uid, container.name, index),
             partOf: { volume: path, subPath: subPath.value },
           }),
-      readOnly: asked.readOnly || isReadOnly(volume),
-      recursiveReadOnly: recursive.value,
+      readOnly: !sealed && (asked.readOnly || isReadOnly(volume)),
+      recursiveReadOnly: !sealed && recursive.value,
       propagation: asked.mountPropagation ?? 'None',
+      ...(input.users && { users: input.users }),
     },
   };
 }

@@ -4,12 +4,11 @@
  * (GetNodenameForKernel) and pkg/kubelet/network/dns/dns.go.
  */
 import { isIP } from 'node:net';
+import { CLUSTER_DNS } from '../../../contracts/agent/places.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import type { Resolved } from './resolved.ts';
 import type { SandboxConfig } from './runtime-types.ts';
 
-/** Kubernetes' default `--cluster-domain`. */
-const CLUSTER_DOMAIN = 'cluster.local';
 /** Of the kernel's own host name (sethostname(2)). */
 const MOST_HOSTNAME = 64;
 
@@ -22,7 +21,7 @@ export function podHostname({ spec, metadata }: Pod): string {
 function podDomain({ spec, metadata }: Pod): string {
   const { subdomain, hostnameOverride } = spec;
   if (subdomain === undefined || hostnameOverride !== undefined) return '';
-  return `${subdomain}.${metadata.namespace ?? 'default'}.svc.${CLUSTER_DOMAIN}`;
+  return `${subdomain}.${metadata.namespace ?? 'default'}.svc.${CLUSTER_DNS.domain}`;
 }
 
 /** What `hostname` says in the pod, or why that cannot be. */
@@ -42,7 +41,7 @@ export function kernelHostname(pod: Pod): Resolved<string> {
  * The pod's /etc/hosts. `ofHost`: the host's own, for a pod of its network. Source: Kubernetes documentation, "Adding
  * entries to Pod /etc/hosts with HostAliases".
  */
-export function hostsFileText(pod: Pod, podIP: string, ofHost: string | undefined): string {
+export function hostsFileText(pod: Pod, podIPs: readonly string[], ofHost: string | undefined): string {
   const [name, domain] = [podHostname(pod), podDomain(pod)];
   const own = [
     '# Kubernetes-managed hosts file.',
@@ -52,7 +51,7 @@ export function hostsFileText(pod: Pod, podIP: string, ofHost: string | undefine
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...(podIP === '' ? [] : [`${podIP}\t${domain === '' ? name : `${name}.${domain}\t${name}`}`]),
+    ...podIPs.map((address) => `${address}\t${domain === '' ? name : `${name}.${domain}\t${name}`}`),
   ];
   const lines = ofHost === undefined ? own : ['# Kubernetes-managed hosts file (host network).', ofHost];
   const aliases = (pod.spec.hostAliases ?? []).map(({ ip, hostnames = [] }) => [ip, ...hostnames].join('\t'));
@@ -68,7 +67,7 @@ export function hasHostsFile({ spec }: Pod): boolean {
 type Dns = NonNullable<SandboxConfig['dns']>;
 
 /** Source: resolv.conf(5): of `search` and `options` the last line counts. */
-function parseResolvConf(text: string): Dns {
+export function resolverOf(text: string): Dns {
   const lines = text.split('\n').map((line) => line.trim().split(/\s+/));
   const last = (word: string): readonly string[] => lines.findLast(([first]) => first === word)?.slice(1) ?? [];
   return {
@@ -90,19 +89,25 @@ const MOST_SEARCHES = 32;
 const MOST_SEARCH_CHARS = 2048;
 const MOST_DOMAIN_CHARS = 253;
 
+/** What a machine can do for its pods' names. */
+export interface NodeResolver extends HostResolver {
+  /** Whether the cluster's names are answered on this machine. */
+  readonly clusterDns: boolean;
+}
+
 /**
- * What the runtime writes to the pod's resolv.conf; undefined where the host's own is right. There is no DNS of the
- * cluster: `ClusterFirst` is `Default`, as with a kubelet that was told of none. A stub that listens on the host's
- * loopback is not there for a pod with a network of its own: what is behind it is.
+ * What the runtime writes to the pod's resolv.conf; undefined where the host's own is right. On a machine that answers
+ * no names of the cluster `ClusterFirst` is `Default`, as with a kubelet that was told of no server. A stub that
+ * listens on the host's loopback is not there for a pod with a network of its own: what is behind it is.
  */
-export function podDns({ spec }: Pod, host: HostResolver): Dns | undefined {
-  const etc = parseResolvConf(host.etc ?? '');
+export function podDns(pod: Pod, host: NodeResolver): Dns | undefined {
+  const { hostNetwork, dnsPolicy, dnsConfig } = pod.spec;
+  const etc = resolverOf(host.etc ?? '');
   const isStub = etc.servers.length > 0 && etc.servers.every(isLoopback);
-  const behind = !spec.hostNetwork && isStub ? host.behindStub : undefined;
-  const { dnsPolicy, dnsConfig } = spec;
-  if (dnsPolicy !== 'None' && behind === undefined && !dnsConfig) return undefined;
-  const ofHost = behind === undefined ? etc : parseResolvConf(behind);
-  const base = dnsPolicy === 'None' ? parseResolvConf('') : ofHost;
+  const behind = !hostNetwork && isStub ? host.behindStub : undefined;
+  const ofHost = behind === undefined ? etc : resolverOf(behind);
+  const base = dnsPolicy === 'None' ? resolverOf('') : asksCluster(pod, host) ? ofCluster(pod, ofHost) : ofHost;
+  if (base === etc && !dnsConfig) return undefined;
   const options = new Map(base.options.map((option) => [option.split(':')[0] ?? '', option]));
   for (const { name, value = '' } of dnsConfig?.options ?? [])
     options.set(name, value === '' ? name : `${name}:${value}`);
@@ -111,6 +116,21 @@ export function podDns({ spec }: Pod, host: HostResolver): Dns | undefined {
     searches: fitting(unique([...base.searches, ...(dnsConfig?.searches ?? [])])),
     options: [...options.values()],
   };
+}
+
+/** A pod of the host's network asks for the cluster's names only where it says so. */
+function asksCluster({ spec }: Pod, { clusterDns }: NodeResolver): boolean {
+  return (
+    clusterDns &&
+    (spec.dnsPolicy === 'ClusterFirstWithHostNet' || (spec.dnsPolicy === 'ClusterFirst' && !spec.hostNetwork))
+  );
+}
+
+/** Source: Kubernetes pkg/kubelet/network/dns/dns.go (generateSearchesForDNSClusterFirst, defaultDNSOptions). */
+function ofCluster({ metadata }: Pod, { searches }: Dns): Dns {
+  const { address, domain } = CLUSTER_DNS;
+  const own = [`${metadata.namespace ?? 'default'}.svc.${domain}`, `svc.${domain}`, domain];
+  return { servers: [address], searches: [...own, ...searches], options: ['ndots:5'] };
 }
 
 const isLoopback = (server: string): boolean => (isIP(server) === 4 ? server.startsWith('127.') : server === '::1');

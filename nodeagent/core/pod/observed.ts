@@ -14,6 +14,8 @@ export interface ObservedPod {
   readonly sandboxes: readonly SandboxSummary[];
   /** Of the newest sandbox while it is ready; empty before. */
   readonly address: string;
+  /** Its address of IPv6, where it has one beside. */
+  readonly addressIPv6?: string | undefined;
   /** Newest first. */
   readonly containers: readonly ObservedContainer[];
 }

@@ -1,9 +1,10 @@
 /** What to do next for a pod that should run. Called again after every step and whenever something changed. */
 import type { Pod, PodStatus } from '../../../contracts/objects/index.ts';
+import { EVICTED } from '../node/eviction.ts';
 import type { Refusal } from './admission.ts';
 import { addressToKeep } from './address.ts';
 import { restartAfter, type Ended } from './backoff.ts';
-import { ANNOTATION } from './identity.ts';
+import { ANNOTATION, isLimited } from './identity.ts';
 import { isPullDue, isResizeDue, isStartDue } from './due.ts';
 import type { PodMemory } from './memory.ts';
 import {
@@ -18,6 +19,7 @@ import {
 } from './observed.ts';
 import { resizableOf } from './allocation.ts';
 import { isResizable, resizeOf, type ResizeVerdict } from './resize.ts';
+import { podLimits, sameLimits } from './pod-limits.ts';
 import { restarts } from './restart.ts';
 import { inTurn } from './start-order.ts';
 import type { PodStep } from './steps.ts';
@@ -71,8 +73,6 @@ export interface PodOver {
   readonly cause?: EvictionCause;
 }
 
-/** Kubernetes' reason for a pod that its node gave up. */
-export const EVICTED = 'Evicted';
 const NOTHING: PodPlan = { steps: [], wakeAt: undefined, over: undefined };
 
 export function planPod(input: PodInput): PodPlan {
@@ -90,7 +90,12 @@ export function planPod(input: PodInput): PodPlan {
     };
   }
   const due = deadline(input);
-  const plan = merge([planSandbox(input, views), planContainers(input, views), planTidy(input, views)]);
+  const plan = merge([
+    planSandbox(input, views),
+    planContainers(input, views),
+    planLimits(input, views),
+    planTidy(input, views),
+  ]);
   return {
     ...plan,
     wakeAt: earliest([plan.wakeAt, due === undefined ? undefined : input.monotonic + due - input.now]),
@@ -295,7 +300,8 @@ function mayRestart(input: PodInput, view: ContainerView, newest: ObservedContai
 export function comesBack(input: PodInput, view: ContainerView, ended: ObservedContainer): boolean {
   return (
     restarts(input.pod, view, ended.detail.exitCode) ||
-    (isResizable(view) && resizeOf(view.spec, ended, input) === 'restart')
+    // One that has done its work by itself has done it, whatever its resources become.
+    (isResizable(view) && input.memory.endedToResize.has(ended.id) && resizeOf(view.spec, ended, input) === 'restart')
   );
 }
 
@@ -326,6 +332,22 @@ function planResize(input: PodInput, view: ContainerView, current: ObservedConta
         steps: [{ do: 'resizeContainer', id: current.id, container: spec.name, to: resizableOf(spec) }],
       }
     : { ...NOTHING, wakeAt: due.at };
+}
+
+/**
+ * A pod's limits are raised before a container's, and lowered when all containers have theirs. Until one is resized, they
+ * are what they were made with.
+ */
+function planLimits({ pod, observed, memory, previous }: PodInput, views: readonly ContainerView[]): PodPlan {
+  const sandbox = presentSandbox(observed);
+  if (!sandbox || !isLimited(sandbox)) return NOTHING;
+  const running = views.flatMap((view) =>
+    isResizable(view) && view.current?.state === 'running' ? [{ spec: view.spec, current: view.current }] : [],
+  );
+  if (!memory.limits && !running.some(({ current }) => memory.resized.has(current.id))) return NOTHING;
+  if (running.some(({ spec, current }) => resizeOf(spec, current, { memory, previous }) !== 'none')) return NOTHING;
+  const limits = podLimits(pod);
+  return sameLimits(memory.limits, limits) ? NOTHING : { ...NOTHING, steps: [{ do: 'limitPod', limits }] };
 }
 
 /**

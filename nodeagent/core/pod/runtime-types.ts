@@ -1,4 +1,5 @@
 /** What pods are made of in a container runtime, in the words of the Container Runtime Interface. */
+import type { HugePageLimit } from '../node/huge-pages.ts';
 
 export interface PodIdentity {
   readonly namespace: string;
@@ -47,6 +48,13 @@ export interface Namespaces {
   /** `of`: those of the container with that id. */
   readonly pid: 'container' | 'pod' | 'node' | { readonly of: string };
   readonly ipc: 'pod' | 'node';
+  /** Absent: the users and groups are the node's. */
+  readonly users?: UserIds;
+}
+
+/** Users and groups 0 to 65535 of a pod are those of the node from `first` on. */
+export interface UserIds {
+  readonly first: number;
 }
 
 /** Which system calls are let through. `path`: of a profile's file on the node. */
@@ -73,6 +81,8 @@ export interface Mount {
   readonly readOnly: boolean;
   /** Whatever is mounted below it as well. */
   readonly recursiveReadOnly: boolean;
+  /** Whose files on the node the pod's users have; absent: as they are. */
+  readonly users?: UserIds;
   /** Whether mounts made later on one side show on the other. */
   readonly propagation: 'None' | 'HostToContainer' | 'Bidirectional';
 }
@@ -103,6 +113,7 @@ export interface ContainerConfig {
   readonly stdinOnce: boolean;
   readonly tty: boolean;
   readonly resources: ContainerResources;
+  readonly hugePages: readonly HugePageLimit[];
   readonly security: ContainerSecurity;
 }
 

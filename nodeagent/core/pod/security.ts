@@ -5,6 +5,7 @@
  */
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { seccompFolder, type NodeFolders } from './layout.ts';
+import { hasOwnUsers } from './user-ids.ts';
 import type { Resolved } from './resolved.ts';
 import type { AppArmorProfile, ContainerSecurity, Namespaces, SandboxConfig, SeccompProfile } from './runtime-types.ts';
 
@@ -43,6 +44,8 @@ export function containerSecurity(pod: Pod, container: Container, facts: Securit
   const seccomp = seccompProfile(own?.seccompProfile ?? ofPod?.seccompProfile, facts.folders);
   if (!seccomp.ok) return seccomp;
   const privileged = own?.privileged ?? false;
+  // Who is root in users of their own is nobody to the kernel's settings.
+  const unmasked = privileged || (own?.procMount === 'Unmasked' && hasOwnUsers(pod));
   return {
     ok: true,
     value: {
@@ -60,8 +63,8 @@ export function containerSecurity(pod: Pod, container: Container, facts: Securit
       appArmor: appArmorOf(pod, container),
       seLinux: own?.seLinuxOptions ?? ofPod?.seLinuxOptions,
       strictGroups: isStrict(pod),
-      maskedPaths: privileged ? [] : [...MASKED_PATHS, ...facts.thermalPaths],
-      readonlyPaths: privileged ? [] : READONLY_PATHS,
+      maskedPaths: unmasked ? [] : [...MASKED_PATHS, ...facts.thermalPaths],
+      readonlyPaths: unmasked ? [] : READONLY_PATHS,
     },
   };
 }

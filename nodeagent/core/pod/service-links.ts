@@ -10,7 +10,8 @@ export function serviceLinks(services: readonly Service[]): readonly (readonly [
     const first = service.spec.ports[0];
     if (ip === undefined || ip === 'None' || !first) return [];
     const prefix = constantCase(service.metadata.name);
-    const url = (port: typeof first): string => `${port.protocol.toLowerCase()}://${ip}:${port.port}`;
+    const url = (port: typeof first): string =>
+      `${port.protocol.toLowerCase()}://${ip.includes(':') ? `[${ip}]` : ip}:${port.port}`;
     return [
       [`${prefix}_SERVICE_HOST`, ip],
       [`${prefix}_SERVICE_PORT`, String(first.port)],

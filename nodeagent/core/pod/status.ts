@@ -11,6 +11,8 @@ import { initFront } from './start-order.ts';
 export interface StatusInput extends PodInput {
   readonly over: PodOver | undefined;
   readonly hostIP: string;
+  /** Empty where the machine has none, or the cluster no IPv6. */
+  readonly hostIPv6?: string;
 }
 
 export function podStatus(input: StatusInput): PodStatus {
@@ -53,13 +55,25 @@ export function podStatus(input: StatusInput): PodStatus {
     ...(input.over?.message !== undefined && { message: input.over.message }),
     ...(input.pod.metadata.generation !== undefined && { observedGeneration: input.pod.metadata.generation }),
     qosClass: qosClass(input.pod.spec),
-    ...(input.hostIP !== '' && { hostIP: input.hostIP, hostIPs: [{ ip: input.hostIP }] }),
-    ...(address !== undefined && address !== '' && { podIP: address, podIPs: [{ ip: address }] }),
+    ...(input.hostIP !== '' && { hostIP: input.hostIP, hostIPs: listOf(input.hostIP, input.hostIPv6) }),
+    ...(address !== undefined &&
+      address !== '' && { podIP: address, podIPs: listOf(address, secondAddress(input, address)) }),
     startTime: input.previous?.startTime ?? rfc3339(input.now),
     ...(!neverRan && inits.length > 0 && { initContainerStatuses: inits }),
     ...(!neverRan && { containerStatuses: apps }),
     ...(ephemeral.length > 0 && { ephemeralContainerStatuses: ephemeral }),
   };
+}
+
+function listOf(...addresses: readonly (string | undefined)[]): { readonly ip: string }[] {
+  return addresses.flatMap((ip) => (ip === undefined || ip === '' ? [] : [{ ip }]));
+}
+
+/** The address of IPv6 that goes with the first one. */
+function secondAddress({ observed, pod, previous, hostIPv6 }: StatusInput, first: string): string | undefined {
+  if (observed.address !== '') return observed.addressIPv6;
+  if (pod.spec.hostNetwork) return hostIPv6;
+  return previous?.podIP === first ? previous.podIPs?.[1]?.ip : undefined;
 }
 
 /**

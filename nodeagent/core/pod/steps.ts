@@ -2,9 +2,10 @@
 import type { Container, LifecycleHandler } from '../../../contracts/objects/index.ts';
 import type { Attempt } from './container-config.ts';
 import type { Resources } from './allocation.ts';
+import type { PodLimits } from './pod-limits.ts';
 
 export type KillReason =
-  'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted' | 'SandboxChanged' | 'PodOver' | 'Resized';
+  'Deleted' | 'Unhealthy' | 'DeadlineExceeded' | 'Evicted' | 'SandboxChanged' | 'PodOver' | 'Resized' | 'NodeShutdown';
 
 export type PodStep =
   | { readonly do: 'syncVolumes'; readonly version: string }
@@ -39,6 +40,8 @@ export type PodStep =
     }
   /** Of one that runs: cpu and memory from now on. */
   | { readonly do: 'resizeContainer'; readonly id: string; readonly container: string; readonly to: Resources }
+  /** The same of the pod as a whole, when its containers have what is allocated to them. `limits`: {@link podLimits}. */
+  | { readonly do: 'limitPod'; readonly limits: PodLimits }
   | { readonly do: 'removeContainer'; readonly id: string }
   | { readonly do: 'stopSandbox'; readonly id: string }
   | { readonly do: 'removeSandbox'; readonly id: string }

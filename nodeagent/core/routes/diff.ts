@@ -13,6 +13,14 @@ import {
   type WantedRouting,
 } from './model.ts';
 
+const OWN_WORDS = ['proto', String(ROUTE_PROTOCOL), 'metric', String(ROUTE_METRIC)] as const;
+
+/**
+ * A router believes no other router unless it is told to (Linux ip-sysctl, accept_ra): where a machine learned its way
+ * out so, and only there, it goes on to.
+ */
+const ROUTER_ADVERTISEMENTS = '/accept_ra';
+
 /** Steps in the order to run; empty when everything is as wanted. */
 export function diffRouting(wanted: WantedRouting, present: RoutingSnapshot): RoutingStep[] {
   const fresh = wanted.vxlan !== undefined && !(present.vxlan && sameDevice(wanted.vxlan.device, present.vxlan));
@@ -32,8 +40,21 @@ export function diffRouting(wanted: WantedRouting, present: RoutingSnapshot): Ro
   return [...steps, ...routeSteps(wanted.routes, kept)];
 }
 
+/**
+ * What takes from the machine the addresses that it has without a device and that are not wanted: to be run while the
+ * packet filter still guards them.
+ */
+export function releaseSteps(wanted: readonly Route[], present: readonly Route[]): RoutingStep[] {
+  const destinations = new Set(wanted.map((r) => r.destination));
+  return present.filter((r) => r.type === 'local' && !destinations.has(r.destination)).map(deleteRoute);
+}
+
 function ip(...args: string[]): RoutingStep {
   return { tool: 'ip', args };
+}
+
+function onlyAddress(address: string): string {
+  return address.includes(':') ? `${address}/128` : `${address}/32`;
 }
 
 /** What cannot be changed on a VXLAN device that exists. */
@@ -67,11 +88,16 @@ function deviceSteps(device: VxlanDevice, present: PresentVxlan | undefined): Ro
   }
   if (present && present.mac !== device.mac) steps.push(ip('link', 'set', device.name, 'address', device.mac));
   if (present && present.mtu !== device.mtu) steps.push(ip('link', 'set', device.name, 'mtu', String(device.mtu)));
+  const wanted = [device.address, ...(device.addressIPv6 === undefined ? [] : [device.addressIPv6])];
   for (const address of present?.addresses ?? []) {
-    if (address !== device.address) steps.push(ip('address', 'delete', `${address}/32`, 'dev', device.name));
+    if (!wanted.includes(address)) steps.push(ip('address', 'delete', onlyAddress(address), 'dev', device.name));
   }
-  if (!present?.addresses.includes(device.address))
-    steps.push(ip('address', 'add', `${device.address}/32`, 'dev', device.name));
+  for (const address of wanted) {
+    if (present?.addresses.includes(address)) continue;
+    // Nobody else can have it: no time is spent on asking.
+    const nodad = address.includes(':') ? ['nodad'] : [];
+    steps.push(ip('address', 'add', onlyAddress(address), 'dev', device.name, ...nodad));
+  }
   if (!present?.up) steps.push(ip('link', 'set', device.name, 'up'));
   return steps;
 }
@@ -81,7 +107,9 @@ function sysctlSteps(
   present: Readonly<Record<string, string>>,
 ): RoutingStep[] {
   return Object.entries(wanted).flatMap(([path, value]) =>
-    readKey(present, path) === value ? [] : [{ tool: 'sysctl' as const, path, value }],
+    readKey(present, path) === value || (path.endsWith(ROUTER_ADVERTISEMENTS) && readKey(present, path) !== '1')
+      ? []
+      : [{ tool: 'sysctl' as const, path, value }],
   );
 }
 
@@ -90,6 +118,10 @@ function peerSteps(
   present: PresentVxlan | undefined,
 ): RoutingStep[] {
   const forwarding = new Set(peers.map((p) => `${p.mac} ${p.outer}`));
+  const neighbours = peers.flatMap(({ inner, innerIPv6, mac }) => [
+    { address: inner, mac },
+    ...(innerIPv6 === undefined ? [] : [{ address: innerIPv6, mac }]),
+  ]);
   const hasForwarding = new Set(present?.forwarding.map((f) => `${f.mac} ${f.outer}`));
   const hasNeighbour = new Set(present?.neighbours.map((n) => `${n.address} ${n.mac}`));
   return [
@@ -106,30 +138,39 @@ function peerSteps(
         args: ['fdb', 'replace', p.mac, 'dev', device.name, 'dst', p.outer, 'self', 'permanent'],
       })),
     ...(present?.neighbours ?? [])
-      .filter((n) => !peers.some((p) => p.inner === n.address))
+      .filter((n) => !neighbours.some((p) => p.address === n.address))
       .map((n) => ip('neighbour', 'delete', n.address, 'lladdr', n.mac, 'dev', device.name)),
-    ...peers
-      .filter((p) => !hasNeighbour.has(`${p.inner} ${p.mac}`))
-      .map((p) => ip('neighbour', 'replace', p.inner, 'lladdr', p.mac, 'dev', device.name, 'nud', 'permanent')),
+    ...neighbours
+      .filter((p) => !hasNeighbour.has(`${p.address} ${p.mac}`))
+      .map((p) => ip('neighbour', 'replace', p.address, 'lladdr', p.mac, 'dev', device.name, 'nud', 'permanent')),
   ];
 }
 
 function routeSteps(wanted: readonly Route[], present: readonly Route[]): RoutingStep[] {
   const destinations = new Set(wanted.map((r) => r.destination));
   const there = new Map(present.map((r) => [r.destination, r]));
-  const own = ['proto', String(ROUTE_PROTOCOL), 'metric', String(ROUTE_METRIC)];
   return [
-    ...present
-      .filter((r) => !destinations.has(r.destination))
-      .map((r) => ip('route', 'delete', ...destinationWords(r), ...own)),
+    ...present.filter((r) => !destinations.has(r.destination)).map(deleteRoute),
     ...wanted
       .filter((r) => !sameRoute(r, there.get(r.destination)))
-      .map((r) => ip('route', 'replace', ...routeWords(r), ...own)),
+      .map((r) => ip('route', 'replace', ...routeWords(r), ...OWN_WORDS)),
   ];
 }
 
+function deleteRoute(route: Route): RoutingStep {
+  return ip('route', 'delete', ...destinationWords(route), ...OWN_WORDS);
+}
+
 function destinationWords(route: Route): string[] {
-  return [...(route.type === 'blackhole' ? ['blackhole'] : []), route.destination];
+  switch (route.type) {
+    case 'unicast':
+      return [route.destination];
+    case 'blackhole':
+      return ['blackhole', route.destination];
+    case 'local':
+      // The kernel takes an address for the machine's own where this table says so (ip-route(8)).
+      return ['local', route.destination, 'table', 'local'];
+  }
 }
 
 function routeWords(route: Route): string[] {

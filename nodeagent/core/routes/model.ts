@@ -8,9 +8,10 @@ export const ROUTE_METRIC = 78;
 export const VXLAN_OVERHEAD = 50;
 
 export interface Route {
-  /** `10.244.1.0/24`. */
+  /** `10.244.1.0/24`, `fd00:10:244:1::/64`. */
   readonly destination: string;
-  readonly type: 'unicast' | 'blackhole';
+  /** `local`: an address of this machine without a device that has it. */
+  readonly type: 'unicast' | 'blackhole' | 'local';
   readonly via?: string;
   readonly device?: string;
   /** The gateway is taken to be on the device's link though no address says so. */
@@ -25,6 +26,8 @@ export interface Route {
 export interface VxlanPeer {
   readonly outer: string;
   readonly inner: string;
+  /** Inner address of IPv6; absent where the peer has none, or does not need the overlay for it. */
+  readonly innerIPv6?: string;
   readonly mac: string;
 }
 
@@ -38,6 +41,8 @@ export interface VxlanDevice {
   readonly mtu: number;
   /** The device's own address, a /32. */
   readonly address: string;
+  /** The same of IPv6, a /128; absent where the cluster has none. */
+  readonly addressIPv6?: string;
 }
 
 export interface WantedRouting {
@@ -53,19 +58,22 @@ export interface Link {
   readonly name: string;
   readonly up: boolean;
   readonly mtu: number;
+  /** Of IPv4. */
   readonly addresses: readonly { readonly address: string; readonly prefixLength: number }[];
+  /** Of IPv6, but for those that are good on this link alone. */
+  readonly addressesIPv6?: readonly { readonly address: string; readonly prefixLength: number }[];
 }
 
 /** What is on the machine, as far as it concerns us. */
 export interface RoutingSnapshot {
   readonly links: readonly Link[];
-  /** Routes of {@link ROUTE_PROTOCOL} only. */
+  /** Routes of {@link ROUTE_PROTOCOL} only, of the families that were asked for. */
   readonly routes: readonly Route[];
   readonly vxlan: PresentVxlan | undefined;
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
-export interface PresentVxlan extends Omit<VxlanDevice, 'address'> {
+export interface PresentVxlan extends Omit<VxlanDevice, 'address' | 'addressIPv6'> {
   readonly up: boolean;
   readonly learning: boolean;
   readonly addresses: readonly string[];

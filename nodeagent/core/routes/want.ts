@@ -1,9 +1,11 @@
 /** Which routes and devices this node needs, from the Node objects and this machine's links. */
 import { isIPv4 } from 'node:net';
-import { NODE_NAMES } from '../../../contracts/agent/places.ts';
+import { CLUSTER_DNS, NODE_NAMES } from '../../../contracts/agent/places.ts';
 import type { ClusterSpec, Node } from '../../../contracts/objects/index.ts';
-import { internalIP } from '../../../contracts/objects/node-address.ts';
+import { internalIP, internalIPOf } from '../../../contracts/objects/node-address.ts';
 import { parseAddress, canonicalRange, nthAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
+import { canonicalCidr, cidrHas, nthOf } from '../../../contracts/ip.ts';
+import { familyNetwork, podRangeOf } from '../../../contracts/objects/network-families.ts';
 import { VXLAN_OVERHEAD, type Link, type Route, type VxlanPeer, type WantedRouting } from './model.ts';
 
 export interface RoutingInput {
@@ -12,6 +14,8 @@ export interface RoutingInput {
   readonly nodes: readonly Node[];
   readonly network: ClusterSpec['network'];
   readonly links: readonly Link[];
+  /** Addresses of load balancers that this machine holds. */
+  readonly held?: readonly string[];
 }
 
 const DEFAULT_MTU = 1500;
@@ -23,25 +27,39 @@ interface Peer {
   readonly podRange: string;
   /** Name of the local link that reaches it directly. */
   readonly link: string | undefined;
+  /** The same of IPv6: where the cluster has that. */
+  readonly second?: {
+    readonly podRange: string;
+    /** Where a link of this machine's reaches it directly. */
+    readonly direct: { readonly address: string; readonly link: string } | undefined;
+  };
 }
 
 /**
  * The wanted routing. Pure; routes ordered by destination, peers by outer address. A node without address or pod range
  * is left out until it has both, as are nodes that claim this node's own range.
  */
-export function wantRouting({ node, nodes, network, links }: RoutingInput): WantedRouting {
+export function wantRouting({ node, nodes, network, links, held = [] }: RoutingInput): WantedRouting {
   const self = nodes.find((n) => n.metadata.name === node);
   const ownAddress = self && internalIP(self);
   const ownRange = self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
   const usable = links.filter((l) => l.up && l.name !== 'lo' && l.name !== NODE_NAMES.vxlanDevice);
-  const peers = findPeers(nodes, node, ownRange, usable);
+  const peers = findPeers(nodes, node, ownRange, usable, network);
+  const second = self && familyNetwork(network, 'IPv6');
+  const ownSecond = second && podRangeOf(self, network, 'IPv6');
   const linkMtu = usable.find((l) => l.addresses.some((a) => a.address === ownAddress))?.mtu ?? DEFAULT_MTU;
-  const overlaid = overlaidPeers(peers, network.overlay);
+  const overlaid = overlaidPeers(peers, network.overlay, ({ link }) => link !== undefined);
+  const overlaidSecond = overlaidPeers(
+    ownSecond === undefined ? [] : peers.filter((peer) => peer.second),
+    network.overlay,
+    (peer) => peer.second?.direct !== undefined,
+  );
+  const behind = peers.filter((peer) => overlaid.includes(peer) || overlaidSecond.includes(peer));
   const overlay =
-    ownAddress !== undefined && ownRange !== undefined && overlaid.length > 0 ? { ownAddress, ownRange } : undefined;
+    ownAddress !== undefined && ownRange !== undefined && behind.length > 0 ? { ownAddress, ownRange } : undefined;
   const podMtu = overlay ? linkMtu - VXLAN_OVERHEAD : linkMtu;
 
-  const routes: Route[] = [serviceRoute(network.serviceCIDR, ownAddress, links, podMtu)];
+  const routes: Route[] = [serviceRoute(network.serviceCIDR, ownAddress, links, podMtu), ...ownAddressRoutes(held)];
   // More specific routes lead to the pods that exist; what is left of the range must not follow the default route out
   // and back.
   if (ownRange !== undefined) routes.push({ destination: ownRange, type: 'blackhole' });
@@ -51,9 +69,10 @@ export function wantRouting({ node, nodes, network, links }: RoutingInput): Want
         routes.push({ destination: peer.podRange, type: 'unicast', via: peer.address, device: peer.link });
     }
   }
-  const vxlanPeers = overlaid.map((p): VxlanPeer => ({
+  const vxlanPeers = behind.map((p): VxlanPeer => ({
     outer: p.address,
     inner: nthAddress(p.podRange, 0),
+    ...(p.second && overlaidSecond.includes(p) && { innerIPv6: nthOf(p.second.podRange, 0) }),
     mac: overlayMac(p.address),
   }));
   if (overlay) {
@@ -68,6 +87,18 @@ export function wantRouting({ node, nodes, network, links }: RoutingInput): Want
       });
     }
   }
+  if (second)
+    routes.push(
+      ...secondRoutes({
+        serviceRange: second.serviceCIDR,
+        ownRange: ownSecond,
+        ownAddress: internalIPOf(self, 'IPv6'),
+        peers: network.overlay === 'none' ? [] : peers,
+        overlaid: overlay ? overlaidSecond : [],
+        links,
+        mtu: podMtu,
+      }),
+    );
   return {
     routes: routes.sort((a, b) => (a.destination < b.destination ? -1 : Number(a.destination > b.destination))),
     vxlan: overlay && {
@@ -79,6 +110,7 @@ export function wantRouting({ node, nodes, network, links }: RoutingInput): Want
         mac: overlayMac(overlay.ownAddress),
         mtu: podMtu,
         address: nthAddress(overlay.ownRange, 0),
+        ...(ownSecond !== undefined && { addressIPv6: nthOf(ownSecond, 0) }),
       },
       peers: vxlanPeers,
     },
@@ -87,12 +119,45 @@ export function wantRouting({ node, nodes, network, links }: RoutingInput): Want
       // Loose: a peer may answer through the overlay what it was asked over the plain link (Linux ip-sysctl,
       // rp_filter).
       ...(overlay && { [`net/ipv4/conf/${NODE_NAMES.vxlanDevice}/rp_filter`]: '2' }),
+      // In this order: what a device learned of its way out is forgotten as soon as it forwards.
+      ...(second && {
+        ...Object.fromEntries(
+          usable
+            .filter(({ name }) => !name.startsWith('veth'))
+            .map(({ name }) => [`net/ipv6/conf/${name}/accept_ra`, '2']),
+        ),
+        'net/ipv6/conf/all/forwarding': '1',
+      }),
     },
     podMtu,
   };
 }
 
-function findPeers(nodes: readonly Node[], self: string, ownRange: string | undefined, links: readonly Link[]): Peer[] {
+/** Of the addresses that the machine has without a device: that of DNS, and what it holds of load balancers. */
+export function ownAddressRoutes(held: readonly string[]): Route[] {
+  // By such a route the kernel answers ARP for an address, at every device.
+  return [CLUSTER_DNS.address, ...held].map((address) => ({
+    destination: `${address}/32`,
+    type: 'local',
+    device: 'lo',
+  }));
+}
+
+/** Of the routes that the machine has: the addresses of load balancers among them. */
+export function heldBefore(present: readonly Route[]): readonly string[] {
+  const addresses = present
+    .filter(({ type }) => type === 'local')
+    .map(({ destination }) => destination.split('/')[0] ?? '');
+  return addresses.filter((address) => address !== CLUSTER_DNS.address);
+}
+
+function findPeers(
+  nodes: readonly Node[],
+  self: string,
+  ownRange: string | undefined,
+  links: readonly Link[],
+  network: ClusterSpec['network'],
+): Peer[] {
   const taken = new Set(ownRange === undefined ? [] : [ownRange]);
   const peers: Peer[] = [];
   for (const node of [...nodes].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
@@ -105,19 +170,84 @@ function findPeers(nodes: readonly Node[], self: string, ownRange: string | unde
     const link = links.find((l) =>
       l.addresses.some((a) => rangeHas(parseRange(`${a.address}/${a.prefixLength}`), address)),
     );
-    peers.push({ name: node.metadata.name, address, podRange, link: link?.name });
+    peers.push({
+      name: node.metadata.name,
+      address,
+      podRange,
+      link: link?.name,
+      ...secondOf(node, links, network),
+    });
   }
   return peers.sort((a, b) => parseAddress(a.address) - parseAddress(b.address));
 }
 
-function overlaidPeers(peers: readonly Peer[], overlay: ClusterSpec['network']['overlay']): readonly Peer[] {
+function secondOf(node: Node, links: readonly Link[], network: ClusterSpec['network']): Pick<Peer, 'second'> {
+  const podRange = podRangeOf(node, network, 'IPv6');
+  if (podRange === undefined) return {};
+  const address = internalIPOf(node, 'IPv6');
+  const link =
+    address === undefined
+      ? undefined
+      : links.find(({ addressesIPv6 = [] }) =>
+          addressesIPv6.some((own) => cidrHas(`${own.address}/${own.prefixLength}`, address)),
+        );
+  return { second: { podRange, direct: address !== undefined && link ? { address, link: link.name } : undefined } };
+}
+
+/** As the routes of IPv4: to Services, to what is left of the own range, and to peers, by a link or the overlay. */
+function secondRoutes({
+  serviceRange,
+  ownRange,
+  ownAddress,
+  peers,
+  overlaid,
+  links,
+  mtu,
+}: {
+  readonly serviceRange: string;
+  readonly ownRange: string | undefined;
+  readonly ownAddress: string | undefined;
+  readonly peers: readonly Peer[];
+  readonly overlaid: readonly Peer[];
+  readonly links: readonly Link[];
+  readonly mtu: number;
+}): Route[] {
+  const isHere = links.some(({ addressesIPv6 = [] }) => addressesIPv6.some(({ address }) => address === ownAddress));
+  const source = isHere ? ownAddress : undefined;
+  const routes: Route[] = [
+    { destination: canonicalCidr(serviceRange), type: 'unicast', device: 'lo', mtu, ...(source && { source }) },
+  ];
+  if (ownRange === undefined) return routes;
+  routes.push({ destination: ownRange, type: 'blackhole' });
+  for (const peer of peers) {
+    if (!peer.second) continue;
+    const { podRange, direct } = peer.second;
+    if (overlaid.includes(peer))
+      routes.push({
+        destination: podRange,
+        type: 'unicast',
+        via: nthOf(podRange, 0),
+        device: NODE_NAMES.vxlanDevice,
+        onlink: true,
+        source: nthOf(ownRange, 0),
+      });
+    else if (direct) routes.push({ destination: podRange, type: 'unicast', via: direct.address, device: direct.link });
+  }
+  return routes;
+}
+
+function overlaidPeers(
+  peers: readonly Peer[],
+  overlay: ClusterSpec['network']['overlay'],
+  isDirect: (peer: Peer) => boolean,
+): readonly Peer[] {
   switch (overlay) {
     case 'none':
       return [];
     case 'vxlan':
       return peers;
     case 'auto':
-      return peers.filter((p) => p.link === undefined);
+      return peers.filter((peer) => !isDirect(peer));
   }
 }
 

@@ -40,5 +40,5 @@ async function decompressed(body: Buffer, limit: number): Promise<Buffer> {
 }
 
 function tooLarge(limit: number): ApiError {
-  return new ApiError(413, 'TooLarge', `an assignment may have at most ${limit} bytes`);
+  return new ApiError(413, 'TooLarge', `a body may have at most ${limit} bytes here`);
 }

@@ -18,8 +18,9 @@ import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
 import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
 import { STREAMS } from './exec.ts';
-import { streamInventory } from './inventory.ts';
+import { streamAlike, streamInventory } from './inventory.ts';
 import { streamLogs } from './logs.ts';
+import { createNetworkApi, type NetworkAccess } from './network.ts';
 import { ENCODINGS, requestBody } from './request-body.ts';
 import { streamStatus } from './status-stream.ts';
 import { serveStreams } from './streams.ts';
@@ -38,20 +39,27 @@ export interface ApiDeps {
   readonly folders: NodeFolders;
   readonly volumes: PersistentFolders;
   readonly meter: UsageMeter;
+  /** Absent where the agent keeps no network. */
+  readonly network?: NetworkAccess | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: Pick<AgentInfo, 'agentVersion' | 'bundleHash' | 'runtimeHash' | 'pid' | 'startedAt'>;
 }
 
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
+const MAX_PROBES_BYTES = 256 * 1024;
 /** Exec, attach and port-forward: each takes a connection to the runtime, and buffers. */
 const MAX_STREAMS = 100;
+/** Logs that are followed: each holds a file open, and looks for what is new. */
+const MAX_FOLLOWED = 100;
 
 /** Throws an Error when another agent answers at the socket. */
 export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> }> {
   const closing = new AbortController();
   const open = new Set<Duplex>();
   let streaming = 0;
+  let following = 0;
+  const network = createNetworkApi(deps);
 
   const server = http.createServer({ keepAliveTimeout: 60_000 }, (request, response) => {
     route(request, response).catch((error: unknown) => sendError(response, error));
@@ -86,16 +94,18 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
       case `GET ${AGENT_API}/status`:
         return streamStatus(response, deps.hub, deps.clock, closing.signal);
       case `GET ${AGENT_API}/inventory/lines`:
-        return streamInventory(
-          response,
-          info(),
-          deps.assignment,
-          deps.hub,
-          deps.volumes,
-          url.searchParams.get('claims'),
-        );
+        return streamInventory(response, info(), deps.assignment, deps.hub, deps.volumes, {
+          claims: url.searchParams.get('claims'),
+          alike: url.searchParams.get('alike'),
+        });
+      case `GET ${AGENT_API}/inventory/alike`:
+        return streamAlike(response, deps.assignment, url.searchParams.get('parts'));
       case `GET ${AGENT_API}/logs`:
-        return streamLogs(response, url.searchParams, logDeps, closing.signal);
+        return logs(response, url.searchParams);
+      case `GET ${AGENT_API}/network`:
+        return network.report(response, url.searchParams);
+      case `POST ${AGENT_API}/network/probes`:
+        return network.probe(response, await requestBody(request, undefined, MAX_PROBES_BYTES), closing.signal);
       case `GET ${AGENT_API}/usage`:
         return sendUsage(response, { ...logDeps, agentStartedAt: deps.info.startedAt }, closing.signal);
       default:
@@ -103,6 +113,18 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
     }
   }
   const logDeps = { ...deps, observed: (uid: string) => deps.pods.observed(uid) };
+
+  async function logs(response: ServerResponse, query: URLSearchParams): Promise<void> {
+    const follows = query.get('follow') === 'true' ? 1 : 0;
+    if (follows > 0 && following >= MAX_FOLLOWED)
+      throw new ApiError(503, 'TooManyStreams', `${following} logs of this node are followed; close one`);
+    following += follows;
+    try {
+      await streamLogs(response, query, logDeps, closing.signal);
+    } finally {
+      following -= follows;
+    }
+  }
 
   async function move(response: ServerResponse, update: ReturnType<typeof parseUpdate>): Promise<void> {
     const result = await deps.assignment.move(update);

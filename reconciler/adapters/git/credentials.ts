@@ -4,10 +4,24 @@ import { inspect } from 'node:util';
 export class GitCredentials {
   readonly username: string;
   readonly #password: string;
+  #isBearer = false;
 
   constructor(username: string, password: string) {
     this.username = username;
     this.#password = password;
+  }
+
+  /** A token that is sent as it is (RFC 6750). */
+  static bearer(token: string): GitCredentials {
+    const made = new GitCredentials('', token);
+    made.#isBearer = true;
+    return made;
+  }
+
+  /** The value of the header `Authorization`, for the transport only. */
+  authorization(): string {
+    if (this.#isBearer) return `Bearer ${this.#password}`;
+    return `Basic ${Buffer.from(`${this.username}:${this.#password}`).toString('base64')}`;
   }
 
   /** For the transport only. */

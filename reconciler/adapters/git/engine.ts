@@ -13,8 +13,10 @@ export interface ObjectEngine {
   read(oid: string, signal: AbortSignal): Promise<RawObject | undefined>;
   /** Inflated size in bytes, found without inflating the object; undefined where the repository lacks it. */
   size(oid: string, signal: AbortSignal): Promise<number | undefined>;
-  /** Full ref names (`refs/heads/main`) and the ids they hold. */
-  refs(signal: AbortSignal): Promise<ReadonlyMap<string, string>>;
+  /** Whether there is any branch or tag, at a cost that does not depend on what they point at. */
+  hasRefs(signal: AbortSignal): Promise<boolean>;
+  /** Names of all tags, without `refs/tags/`. */
+  tags(signal: AbortSignal): Promise<readonly string[]>;
   /** One ref, resolved to an id. */
   ref(name: string, signal: AbortSignal): Promise<string | undefined>;
   /** Ids that begin with `prefix` (at least four hex digits). */
@@ -50,7 +52,8 @@ export function interruptible(engine: ObjectEngine): ObjectEngine {
     name: engine.name,
     read: (oid, signal) => untilAborted(engine.read(oid, signal), signal),
     size: (oid, signal) => untilAborted(engine.size(oid, signal), signal),
-    refs: (signal) => untilAborted(engine.refs(signal), signal),
+    hasRefs: (signal) => untilAborted(engine.hasRefs(signal), signal),
+    tags: (signal) => untilAborted(engine.tags(signal), signal),
     ref: (name, signal) => untilAborted(engine.ref(name, signal), signal),
     expand: (prefix, signal) => untilAborted(engine.expand(prefix, signal), signal),
     close: () => engine.close(),

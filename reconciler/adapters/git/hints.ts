@@ -1,43 +1,59 @@
-/** When to look at the branch: a file that the push hook touches, the ref's own file, and a clock. */
+/** When to look at the branch: a file that the push hook touches, the ref's own file, a webhook, and a clock. */
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
+import { followedRef, type Followed } from '../../core/sources/follow.ts';
+import type { HintCause } from '../../ports/git-source.ts';
+import type { Nudges } from './nudges.ts';
 
 /** The push hook touches this file, relative to the Git folder. */
 export const HINT_FILE = 'plumbline/pushed';
 
+/** Share of a pause by which polls differ, so that many who poll one server do not do so at once. */
+const JITTER = 0.1;
+
 /**
- * Yields after a change in one of `folders`, and every `pollSeconds`; several changes that nobody has read yet are one.
- * Ends on abort.
+ * Yields after a change in one of `folders`, a nudge, and every `pollSeconds`, give or take a tenth; of several that
+ * nobody has read yet the first. Ends on abort.
  */
 export async function* hintsFrom(
-  folders: readonly string[],
+  { folders, nudges }: { readonly folders: readonly string[]; readonly nudges?: Nudges | undefined },
   pollSeconds: number,
   signal: AbortSignal,
-): AsyncGenerator<void> {
-  let pending = false;
+): AsyncGenerator<HintCause> {
+  let pending: HintCause | undefined;
   let wake: (() => void) | undefined;
-  const notify = (): void => {
-    pending = true;
+  const notify = (cause: HintCause): void => {
+    pending ??= cause;
     wake?.();
   };
+  const onAbort = (): void => wake?.();
   const watchers: FSWatcher[] = [];
   for (const folder of folders) {
     try {
-      const watcher = watch(folder, { persistent: true }, notify);
+      const watcher = watch(folder, { persistent: true }, () => {
+        notify('hook');
+      });
       watcher.on('error', () => watcher.close());
       watchers.push(watcher);
     } catch {
       // The folder is not there (no hooks installed): polling finds the push.
     }
   }
-  const timer = setInterval(notify, Math.min(pollSeconds * 1000, LONGEST_TIMER_MS));
-  signal.addEventListener('abort', notify, { once: true });
+  const stopListening = nudges?.listen(() => {
+    notify('webhook');
+  });
+  const pauseMs = Math.min(pollSeconds * 1000 * (1 + JITTER * (2 * Math.random() - 1)), LONGEST_TIMER_MS);
+  const timer = setInterval(() => {
+    notify('poll');
+  }, pauseMs);
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     while (!signal.aborted) {
       if (pending) {
-        pending = false;
-        yield;
+        const cause = pending;
+        pending = undefined;
+        yield cause;
       } else {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -47,12 +63,14 @@ export async function* hintsFrom(
     }
   } finally {
     clearInterval(timer);
-    signal.removeEventListener('abort', notify);
+    stopListening?.();
+    signal.removeEventListener('abort', onAbort);
     for (const watcher of watchers) watcher.close();
   }
 }
 
-/** What to watch in a local repository: the hook's folder, and the folder of the branch's ref. */
-export function watchedFolders(gitdir: string, branch: string): string[] {
-  return [dirname(join(gitdir, HINT_FILE)), dirname(join(gitdir, 'refs', 'heads', branch))];
+/** What to watch in a local repository: the hook's folder, and the folder of the followed ref, or of all tags. */
+export function watchedFolders(gitdir: string, follows: Followed): string[] {
+  const ref = followedRef(follows, []) ?? 'refs/tags/any';
+  return [dirname(join(gitdir, HINT_FILE)), dirname(join(gitdir, ...ref.split('/')))];
 }

@@ -16,17 +16,17 @@ export type HttpExchange = (request: GitHttpRequest, signal: AbortSignal) => Pro
 
 /**
  * Throws what Node throws; the body does, when it breaks off. Certificates are checked against Node's authorities and
- * NODE_EXTRA_CA_CERTS.
+ * NODE_EXTRA_CA_CERTS, or against `ca` (PEM) alone.
  */
-export function httpExchange(silenceMs = DEFAULT_SILENCE_MS): HttpExchange {
+export function httpExchange(silenceMs = DEFAULT_SILENCE_MS, ca?: string): HttpExchange {
   return async (request, signal) => {
     signal.throwIfAborted();
     const body = await bytesOf(request.body);
     try {
-      return await send(request, body, silenceMs, signal);
+      return await send(request, body, { silenceMs, ca }, signal);
     } catch (error) {
       if (!(error instanceof LeftBehind)) throw error;
-      return await send(request, body, silenceMs, signal);
+      return await send(request, body, { silenceMs, ca }, signal);
     }
   };
 }
@@ -40,7 +40,7 @@ class LeftBehind extends Error {}
 async function send(
   request: GitHttpRequest,
   body: Buffer | undefined,
-  silenceMs: number,
+  { silenceMs, ca }: { readonly silenceMs: number; readonly ca: string | undefined },
   signal: AbortSignal,
 ): Promise<GitHttpResponse> {
   const client = request.url.startsWith('https:') ? https : http;
@@ -48,6 +48,7 @@ async function send(
     method: request.method ?? 'GET',
     signal,
     timeout: silenceMs,
+    ...(ca !== undefined && { ca }),
     headers: {
       ...request.headers,
       'user-agent': 'git/plumbline',

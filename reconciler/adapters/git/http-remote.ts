@@ -6,13 +6,19 @@ import { httpExchange } from './http-client.ts';
 import { type Advertisement, MAX_ANSWER, parseAdvertisement } from './pkt-line.ts';
 import { type GitRemote, unreachable } from './remote.ts';
 
-/** `silenceMs`: longest silence of a server that has not finished. */
-export function httpRemote(url: string, credentials: GitCredentials | undefined, silenceMs?: number): GitRemote {
+/**
+ * `silenceMs`: longest silence of a server that has not finished. `ca`: PEM of the only authorities that its certificate may
+ * be of.
+ */
+export function httpRemote(
+  url: string,
+  credentials: GitCredentials | undefined,
+  silenceMs?: number,
+  ca?: string,
+): GitRemote {
   const base = url.replace(/\/+$/, '');
-  const authorization =
-    credentials &&
-    `Basic ${Buffer.from(`${credentials.reveal().username}:${credentials.reveal().password}`).toString('base64')}`;
-  const exchange = httpExchange(silenceMs);
+  const authorization = credentials?.authorization();
+  const exchange = httpExchange(silenceMs, ca);
 
   async function send(request: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> {
     try {

@@ -1,4 +1,6 @@
 /** The GitSource port over a local repository, HTTPS or SSH. */
 export { type GitCredentials, splitCredentials } from './credentials.ts';
 export { HINT_FILE } from './hints.ts';
+export { Nudges } from './nudges.ts';
+export { otherRepositories } from './other-repositories.ts';
 export { openGitSource } from './source.ts';

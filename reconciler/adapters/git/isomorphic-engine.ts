@@ -71,16 +71,12 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
       }
     },
     ref,
-    async refs() {
-      const found = new Map<string, string>();
-      for (const filepath of ['refs/heads', 'refs/tags', 'refs/remotes']) {
-        for (const name of await git.listRefs({ fs, gitdir, filepath })) {
-          const oid = await ref(`${filepath}/${name}`);
-          if (oid !== undefined) found.set(`${filepath}/${name}`, oid);
-        }
-      }
-      return found;
+    async hasRefs() {
+      for (const filepath of ['refs/heads', 'refs/tags', 'refs/remotes'])
+        if ((await git.listRefs({ fs, gitdir, filepath })).length > 0) return true;
+      return false;
     },
+    tags: () => git.listTags({ fs, gitdir }),
     async expand(prefix) {
       try {
         return [await git.expandOid({ fs, gitdir, oid: prefix, cache: await currentCache() })];

@@ -10,20 +10,21 @@ import git, { type GitHttpResponse, type HttpClient } from 'isomorphic-git';
 import { errorText } from '../../../contracts/errors.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { withSomeHead } from './pkt-line.ts';
 import type { GitRemote } from './remote.ts';
 
 export interface Mirror {
   readonly gitdir: string;
   /**
-   * Makes the objects of the remote's `branch` present. TerminalError `RepositoryTooLarge`, RetryableError
+   * Makes the objects of one of the remote's refs present, by its full name. TerminalError `RepositoryTooLarge`, RetryableError
    * `GitUnreachable` and what the remote throws.
    */
-  fetch(branch: string, signal: AbortSignal): Promise<void>;
+  fetch(ref: string, signal: AbortSignal): Promise<void>;
   /**
-   * Fetches the objects of `branch` as if there were none yet, then removes all that were there, also under a reader
+   * Fetches the objects of `ref` as if there were none yet, then removes all that were there, also under a reader
    * that has their files open. Where it fails, they stay. Throws what `fetch` does.
    */
-  renew(branch: string, signal: AbortSignal): Promise<void>;
+  renew(ref: string, signal: AbortSignal): Promise<void>;
   /** Whether so much was fetched in so many pieces that it is time to renew. */
   isCrowded(): Promise<boolean>;
 }
@@ -53,15 +54,15 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
     return mine;
   }
 
-  async function renew(branch: string, signal: AbortSignal): Promise<void> {
+  async function renew(ref: string, signal: AbortSignal): Promise<void> {
     const fresh = `${gitdir}.renewed`;
     await rm(fresh, { recursive: true, force: true });
     try {
       await makeBare(fresh);
-      await fetchInto(fresh, remote, branch, maxPackBytes, signal);
+      await fetchInto(fresh, remote, ref, maxPackBytes, signal);
       await replaceObjects(gitdir, fresh);
-      const value = await git.resolveRef({ fs, gitdir: fresh, ref: `refs/heads/${branch}` });
-      await git.writeRef({ fs, gitdir, ref: `refs/heads/${branch}`, value, force: true });
+      const value = await git.resolveRef({ fs, gitdir: fresh, ref: localRef(ref) });
+      await git.writeRef({ fs, gitdir, ref: localRef(ref), value, force: true });
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }
@@ -69,8 +70,8 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
 
   return {
     gitdir,
-    fetch: (branch, signal) => inTurn(() => fetchInto(gitdir, remote, branch, maxPackBytes, signal)),
-    renew: (branch, signal) => inTurn(() => renew(branch, signal)),
+    fetch: (ref, signal) => inTurn(() => fetchInto(gitdir, remote, ref, maxPackBytes, signal)),
+    renew: (ref, signal) => inTurn(() => renew(ref, signal)),
     async isCrowded() {
       const sizes = await packSizes(gitdir);
       return (
@@ -86,10 +87,18 @@ async function makeBare(gitdir: string): Promise<void> {
   await git.setConfig({ fs, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
 }
 
+/**
+ * Under which name the mirror remembers what it fetched, so as to tell the remote what it has. All tags share one: who
+ * follows a range goes from one to the next.
+ */
+function localRef(ref: string): string {
+  return ref.startsWith('refs/heads/') ? ref : 'refs/plumbline/fetched';
+}
+
 async function fetchInto(
   gitdir: string,
   remote: GitRemote,
-  branch: string,
+  ref: string,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<void> {
@@ -97,20 +106,22 @@ async function fetchInto(
   using over = joinSignals(signal, finished.signal);
   const { url, http } = remote.httpClient(over.signal);
   try {
-    await git.fetch({
+    const { fetchHead } = await git.fetch({
       fs,
       gitdir,
       url,
       http: bounded(http, maxBytes),
       remote: 'origin',
-      ref: branch,
+      ref: localRef(ref),
+      remoteRef: ref,
       singleBranch: true,
       tags: false,
     });
+    if (fetchHead !== null) await git.writeRef({ fs, gitdir, ref: localRef(ref), value: fetchHead, force: true });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PlumbError) throw error;
-    throw new RetryableError('GitUnreachable', `fetching branch ${branch} failed: ${errorText(error)}`, {
+    throw new RetryableError('GitUnreachable', `fetching ${ref} failed: ${errorText(error)}`, {
       cause: error,
     });
   } finally {
@@ -135,9 +146,17 @@ function bounded(http: HttpClient, maxBytes: number): HttpClient {
   return {
     async request(asked): Promise<GitHttpResponse> {
       const { body, ...answer } = await http.request(asked);
-      return { ...answer, ...(body && { body: upTo(body) }) };
+      if (!body || asked.method === 'POST' || answer.statusCode !== 200)
+        return { ...answer, ...(body && { body: upTo(body) }) };
+      const chunks: Uint8Array[] = [];
+      for await (const chunk of upTo(body)) chunks.push(chunk);
+      return { ...answer, body: one(withSomeHead(Buffer.concat(chunks))) };
     },
   };
+}
+
+async function* one(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
 }
 
 /** Sizes in bytes of the packs, those without an index among them, as a fetch that broke off leaves them. */

@@ -161,13 +161,11 @@ export function openNativeEngine(gitdir: string, options: { readonly quarantine?
       return match ? Number(match[1]) : undefined;
     },
     ref: (name, signal) => firstLine(['rev-parse', '--verify', '--quiet', '--end-of-options', name], signal),
-    async refs(signal) {
-      const found = await lines(
-        ['for-each-ref', '--format=%(objectname) %(refname)', 'refs/heads', 'refs/tags', 'refs/remotes'],
-        signal,
-      );
-      return new Map(found.map((line) => [line.slice(41), line.slice(0, 40)]));
+    async hasRefs(signal) {
+      const found = await lines(['for-each-ref', '--count=1', 'refs/heads', 'refs/tags', 'refs/remotes'], signal);
+      return found.length > 0;
     },
+    tags: (signal) => lines(['for-each-ref', '--format=%(refname:lstrip=2)', 'refs/tags'], signal),
     expand: (prefix, signal) => lines(['rev-parse', `--disambiguate=${prefix}`], signal),
     async close() {
       await Promise.all([...batches.values()].map((b) => b.close()));

@@ -81,6 +81,34 @@ export interface Advertisement {
   readonly headRef: string | undefined;
 }
 
+/**
+ * The advertisement with a HEAD where the remote told none, as one does whose HEAD names a branch that is not born:
+ * isomorphic-git wants one, and makes nothing of it here.
+ */
+export function withSomeHead(advertisement: Buffer): Buffer {
+  const text = advertisement.toString('latin1');
+  const first = /(?:^|0000)([0-9a-f]{4})([0-9a-f]{40} [^\0\n]+)\0([^\n]*)/.exec(text);
+  if (!first || first[2]?.endsWith(' HEAD') === true || / ?symref=HEAD:/.test(first[3] ?? '')) return advertisement;
+  const end = first.index + first[0].length;
+  const begin = end - (first[3]?.length ?? 0) - 1 - (first[2]?.length ?? 0) - LENGTH_DIGITS;
+  const added = ' symref=HEAD:refs/heads/none';
+  const length = Number.parseInt(first[1] ?? '', 16) + added.length;
+  if (length > 0xffff) return advertisement;
+  return Buffer.concat([
+    advertisement.subarray(0, begin),
+    Buffer.from(length.toString(16).padStart(LENGTH_DIGITS, '0')),
+    advertisement.subarray(begin + LENGTH_DIGITS, end),
+    Buffer.from(added),
+    advertisement.subarray(end),
+  ]);
+}
+
+/** Names of the tags, without `refs/tags/`. */
+export function* tagsOf({ refs }: Advertisement): Generator<string> {
+  for (const name of refs.keys())
+    if (name.startsWith('refs/tags/') && !name.endsWith('^{}')) yield name.slice('refs/tags/'.length);
+}
+
 /** The ref advertisement of protocol version 0 or 1. */
 export function parseAdvertisement(bytes: Buffer): Advertisement {
   const refs = new Map<string, string>();

@@ -3,37 +3,47 @@
  * damaged.
  */
 import { PlumbError, TerminalError } from '../../core/errors.ts';
+import { followedRef, type Followed } from '../../core/sources/follow.ts';
 import { DAMAGE, type ObjectEngine } from './engine.ts';
 import type { Mirror } from './mirror.ts';
-import type { Advertisement } from './pkt-line.ts';
+import { tagsOf, type Advertisement } from './pkt-line.ts';
 import type { GitRemote } from './remote.ts';
 
 export interface RemoteFollower {
   /** Refs as the remote told them last. */
   advertised(): Advertisement | undefined;
   /**
-   * Asks the remote for its refs, and fetches the followed branch where it moved. Throws what {@link Mirror.fetch} and
+   * Asks the remote for its refs, and fetches the followed one where it moved. Throws what {@link Mirror.fetch} and
    * {@link GitRemote.advertise} do.
    */
   refresh(signal: AbortSignal): Promise<void>;
-  /** The same for another branch; does nothing where the remote has none of that name. */
-  refreshOther(branch: string, signal: AbortSignal): Promise<void>;
+  /** The same for another branch or tag; does nothing where the remote has none of that name. */
+  refreshOther(name: string, signal: AbortSignal): Promise<void>;
   /**
    * What `look` finds. Where it finds an object missing or damaged, the mirror is fetched anew and `look` is called
-   * once more: once for each commit that the branch comes to, so that a remote which is damaged itself is not fetched
+   * once more: once for each commit that is followed, so that a remote which is damaged itself is not fetched
    * for ever.
    */
   mending<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
-export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectEngine, branch: string): RemoteFollower {
+export function followRemote(
+  mirror: Mirror,
+  remote: GitRemote,
+  objects: ObjectEngine,
+  follows: Followed,
+): RemoteFollower {
   let advertised: Advertisement | undefined;
-  /** The last time that everything was fetched anew, and where the branch was then. */
+  /** The last time that everything was fetched anew, and where what is followed was then. */
   let renewal: { readonly head: string | undefined; readonly done: Promise<void> } | undefined;
   let refused: { readonly tip: string; readonly error: TerminalError } | undefined;
   let mayCompact = true;
 
-  const tipOf = (name: string): string | undefined => advertised?.refs.get(`refs/heads/${name}`);
+  const tipOf = (ref: string | undefined): string | undefined =>
+    ref === undefined ? undefined : advertised?.refs.get(ref);
+
+  /** The full name of the ref that is followed, as the remote told last. */
+  const followed = (): string | undefined => followedRef(follows, advertised ? tagsOf(advertised) : []);
 
   async function ask(signal: AbortSignal): Promise<void> {
     advertised = await remote.advertise('git-upload-pack', signal);
@@ -41,36 +51,38 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
 
   /** Whoever reads has files open that are gone by then. */
   async function renew(signal: AbortSignal): Promise<void> {
-    await mirror.renew(branch, signal);
+    const ref = followed();
+    if (ref === undefined) return;
+    await mirror.renew(ref, signal);
     await objects.close();
   }
 
-  async function fetch(name: string, signal: AbortSignal): Promise<void> {
-    if (name !== branch || !mayCompact || !(await mirror.isCrowded())) return mirror.fetch(name, signal);
+  async function fetch(ref: string, signal: AbortSignal): Promise<void> {
+    if (ref !== followed() || !mayCompact || !(await mirror.isCrowded())) return mirror.fetch(ref, signal);
     try {
       await renew(signal);
     } catch (error) {
       // It grew, fetch by fetch, to more than is fetched at once. It works, so it is let grow on.
       if (!isTooLarge(error)) throw error;
       mayCompact = false;
-      await mirror.fetch(name, signal);
+      await mirror.fetch(ref, signal);
     }
   }
 
-  async function bring(name: string, signal: AbortSignal): Promise<void> {
-    const tip = tipOf(name);
-    if (tip === undefined) return;
+  async function bring(ref: string | undefined, signal: AbortSignal): Promise<void> {
+    const tip = tipOf(ref);
+    if (ref === undefined || tip === undefined) return;
     const isThere = async (): Promise<boolean> =>
       (await mending(() => objects.size(tip, signal), signal)) !== undefined;
     if (await isThere()) return;
     // What cannot be fetched is not downloaded again with every look.
     if (refused?.tip === tip) throw refused.error;
     try {
-      await fetch(name, signal);
+      await fetch(ref, signal);
       if (await isThere()) return;
       // A damaged mirror tells the remote that it has what it cannot read.
       await renewed(signal);
-      if (name !== branch) await fetch(name, signal);
+      if (ref !== followed()) await fetch(ref, signal);
     } catch (error) {
       if (isTooLarge(error)) refused = { tip, error };
       throw error;
@@ -79,7 +91,7 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
 
   async function refresh(signal: AbortSignal): Promise<void> {
     await ask(signal);
-    await bring(branch, signal);
+    await bring(followed(), signal);
   }
 
   async function mending<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {
@@ -94,7 +106,7 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
   }
 
   function renewed(signal: AbortSignal): Promise<void> {
-    const head = tipOf(branch);
+    const head = tipOf(followed());
     if (renewal && renewal.head === head) return renewal.done;
     const mine = { head, done: renew(signal) };
     renewal = mine;
@@ -109,7 +121,8 @@ export function followRemote(mirror: Mirror, remote: GitRemote, objects: ObjectE
     refresh,
     async refreshOther(name, signal) {
       await refresh(signal);
-      await bring(name, signal);
+      const ref = [`refs/heads/${name}`, `refs/tags/${name}`].find((known) => tipOf(known) !== undefined);
+      await bring(ref, signal);
     },
     mending,
   };

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { errorText } from '../../../contracts/errors.ts';
 import { limitSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { followedRef, followedWords, isRange, tagOf, type Followed } from '../../core/sources/follow.ts';
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
 import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
@@ -13,7 +14,8 @@ import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
 import { type Mirror, NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
-import type { Advertisement } from './pkt-line.ts';
+import type { Nudges } from './nudges.ts';
+import { tagsOf, type Advertisement } from './pkt-line.ts';
 import { pushCommit } from './push-commit.ts';
 import { formatCommit } from './raw-objects.ts';
 import { localServiceArgv, processRemote } from './process-remote.ts';
@@ -31,11 +33,17 @@ export interface GitSourceOptions {
   readonly url: string;
   /** What the repository's HEAD names when absent, or `main` where it names nothing. */
   readonly branch?: string;
+  /** A tag, or a range of versions among the tags, in place of a branch. */
+  readonly follow?: Exclude<Followed, { readonly branch: string }> | undefined;
   /** Where to keep what is fetched; required for anything but a path. */
   readonly cacheDir?: string;
   readonly credentials?: GitCredentials;
   /** Private key file for SSH. */
   readonly sshKey?: string;
+  /** PEM of the only authorities that the certificate of an HTTPS server may be of. */
+  readonly ca?: string;
+  /** SSH with `sshKey` and `knownHosts`, and nothing else of what this machine's user has. */
+  readonly sshAlone?: boolean;
   /** known_hosts file for SSH; OpenSSH's own when absent. */
   readonly knownHosts?: string;
   /** Largest pack that is fetched from a remote repository, in bytes; 512 MiB when absent. */
@@ -47,6 +55,8 @@ export interface GitSourceOptions {
    * a receiving hook's environment.
    */
   readonly engine?: 'isomorphic' | 'native' | 'quarantine';
+  /** Who else tells of pushes. */
+  readonly nudges?: Nudges;
   /** The time of commits that {@link GitSource.commitTree} makes. */
   readonly now?: () => Date;
 }
@@ -70,16 +80,12 @@ interface Backend {
 export async function openGitSource(options: GitSourceOptions): Promise<GitSource> {
   const backend = await openBackend(options);
   const engine = interruptible(await openEngine(options.engine ?? 'isomorphic', backend.gitdir));
+  if (options.follow) return createSource(backend, engine, { follows: options.follow, head: undefined }, options);
   const checkedOut = backend.mirror || options.branch !== undefined ? undefined : await readHead(backend.headDir);
   const branch =
     options.branch ??
     (backend.mirror ? await remoteDefaultBranch(backend.remote, backend.gitdir) : (checkedOut?.branch ?? 'main'));
-  return createSource(
-    backend,
-    engine,
-    { branch, head: checkedOut?.commit ?? `refs/heads/${branch}` },
-    options.now ?? (() => new Date()),
-  );
+  return createSource(backend, engine, { follows: { branch }, head: checkedOut?.commit }, options);
 }
 
 /** How long a remote may take to say what its HEAD is, in milliseconds. */
@@ -122,7 +128,7 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
     return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
   };
   if (/^https?:\/\//.test(url)) {
-    return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs));
+    return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs, options.ca));
   }
   if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
   if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
@@ -131,7 +137,7 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
       return mirrored(
         processRemote(
           url,
-          sshServiceArgv(ssh, options.sshKey, options.knownHosts),
+          sshServiceArgv(ssh, options.sshKey, options.knownHosts, options.sshAlone),
           explainSsh(ssh, options.knownHosts),
         ),
       );
@@ -155,6 +161,9 @@ async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: 
 /** Words for a commit that name no branch: those for the followed one, and ids. */
 const NO_BRANCH = /^(|HEAD|@|[0-9a-f]{40})$/;
 
+/** A ref that there is never. */
+const NO_REF = 'refs/plumbline/none';
+
 /** Refs as the remote told them last; objects from the mirror. */
 function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | undefined): ObjectEngine {
   return {
@@ -163,25 +172,29 @@ function withAdvertisedRefs(engine: ObjectEngine, last: () => Advertisement | un
       const refs = last()?.refs;
       return refs?.get(`${name}^{}`) ?? refs?.get(name);
     },
-    refs: async () => last()?.refs ?? new Map<string, string>(),
+    async tags() {
+      const told = last();
+      return told ? [...tagsOf(told)] : [];
+    },
+    hasRefs: async () => (last()?.refs.size ?? 0) > 0,
   };
 }
 
-/** What is followed, and what `HEAD` means: a ref, or the id of a commit that is checked out without a branch. */
-interface Followed {
-  readonly branch: string;
-  readonly head: string;
+/** What is followed; `head`: what `HEAD` means where that is another commit, checked out without a branch. */
+interface Followable {
+  readonly follows: Followed;
+  readonly head: string | undefined;
 }
 
 function createSource(
   backend: Backend,
   objects: ObjectEngine,
-  { branch, head: headName }: Followed,
-  now: () => Date,
+  { follows, head: checkedOut }: Followable,
+  { nudges, now = () => new Date() }: Pick<GitSourceOptions, 'nudges' | 'now'>,
 ): GitSource {
-  const branchRef = `refs/heads/${branch}`;
+  const branch = 'branch' in follows ? follows.branch : undefined;
   let wasBorn = false;
-  const follower = backend.mirror && followRemote(backend.mirror, backend.remote, objects, branch);
+  const follower = backend.mirror && followRemote(backend.mirror, backend.remote, objects, follows);
   const engine = follower ? withAdvertisedRefs(objects, () => follower.advertised()) : objects;
   const walk = createTreeWalk(engine);
 
@@ -190,26 +203,30 @@ function createSource(
     return follower ? follower.mending(look, signal) : look();
   }
 
+  /** The full name of the ref that is followed; undefined where no tag fits. */
+  async function refOf(signal: AbortSignal): Promise<string | undefined> {
+    return followedRef(follows, isRange(follows) ? await engine.tags(signal) : []);
+  }
+
   async function head(signal: AbortSignal): Promise<BranchHead> {
     await follower?.refresh(signal);
-    const sha = await reached(engine.ref(branchRef, signal), signal);
-    if (sha === undefined) {
+    const ref = await reached(refOf(signal), signal);
+    const sha = ref === undefined ? undefined : await reached(engine.ref(ref, signal), signal);
+    if (ref === undefined || sha === undefined) {
       if (!existsSync(join(backend.gitdir, 'HEAD')))
         throw new RetryableError('GitUnreachable', `cannot read ${backend.url}: the repository is gone`);
-      const others = await reached(engine.refs(signal), signal);
-      return { state: wasBorn || others.size > 0 ? 'missing' : 'unborn' };
+      const hasOthers = wasBorn || (await reached(engine.hasRefs(signal), signal));
+      return { state: hasOthers ? 'missing' : 'unborn' };
     }
     const revision = await reached(
       whole(() => readCommit(engine, sha, signal), signal),
       signal,
     );
     if (!revision)
-      throw new RetryableError(
-        'GitUnreachable',
-        `${backend.url}: branch ${branch} points at ${sha}, which is not there yet`,
-      );
+      throw new RetryableError('GitUnreachable', `${backend.url}: ${ref} points at ${sha}, which is not there yet`);
     wasBorn = true;
-    return { state: 'at', revision };
+    const tag = tagOf(ref);
+    return { state: 'at', revision, ...(tag !== undefined && { tag }) };
   }
 
   async function reached<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -223,12 +240,14 @@ function createSource(
   }
 
   async function commit(sha: string, signal: AbortSignal): Promise<Revision> {
+    const isHead = /^(HEAD|@)$/.test(baseOf(sha));
+    const headName = isHead ? (checkedOut ?? (await refOf(signal)) ?? NO_REF) : NO_REF;
     return whole(() => resolveRevision(engine, sha, headName, signal), signal);
   }
 
   return {
     url: backend.url,
-    branch,
+    follows,
     head,
     async resolve(rev, signal) {
       const base = baseOf(rev).replace(/^refs\/heads\//, '');
@@ -263,8 +282,13 @@ function createSource(
       return found;
     },
     hints: (pollSeconds, signal) =>
-      hintsFrom(follower ? [] : watchedFolders(backend.gitdir, branch), pollSeconds, signal),
+      hintsFrom({ folders: follower ? [] : watchedFolders(backend.gitdir, follows), nudges }, pollSeconds, signal),
     async commitTree(change, signal) {
+      if (branch === undefined)
+        throw new TerminalError(
+          'PushRejected',
+          `${followedWords(follows)} of ${backend.url} is followed, and no branch that a commit could go to: push one, and tag it`,
+        );
       const before = await head(signal);
       if (before.state !== 'at') throw new TerminalError('PushRejected', `branch ${branch} has no commit to build on`);
       const { tree } = await commit(change.restore, signal);
@@ -277,7 +301,7 @@ function createSource(
       });
       await pushCommit(
         backend.remote,
-        { ref: branchRef, from: before.revision.sha, to: made.sha, commit: made.content },
+        { ref: `refs/heads/${branch}`, from: before.revision.sha, to: made.sha, commit: made.content },
         signal,
       );
       await follower?.refresh(signal);

@@ -36,15 +36,20 @@ function quoted(path: string): string {
   return `'${path.replaceAll("'", "'\\''")}'`;
 }
 
-/** The user's known_hosts must hold the host's key; nobody is asked anything. */
+/**
+ * The user's known_hosts must hold the host's key; nobody is asked anything. `alone`: only the given files are used, and
+ * nothing that the user or the machine has set.
+ */
 export function sshServiceArgv(
   address: SshAddress,
   keyFile: string | undefined,
   knownHosts: string | undefined,
+  alone = false,
 ): ServiceArgv {
   return (service) => [
     'ssh',
     '-T',
+    ...(alone ? ['-F', 'none', '-o', 'IdentityAgent=none', '-o', 'GlobalKnownHostsFile=none'] : []),
     '-o',
     'BatchMode=yes',
     '-o',

@@ -10,6 +10,8 @@ import { TerminalError } from '../../core/errors.ts';
 import { SigningKey } from '../../core/service-accounts/signing-key.ts';
 
 const SEAL_KEY_BYTES = 32;
+/** In the home folder, where no other file is named. */
+export const AGE_KEY_NAME = 'age.key';
 
 export interface Home {
   readonly dir: string;
@@ -26,8 +28,12 @@ export interface Home {
   readonly sealKey: Buffer;
   /** 32 bytes, made of `sealKey`, that hashes of ConfigMaps and Secrets in pod templates are made with. */
   readonly configKey: Uint8Array;
+  /** Age identities that encrypted Secrets are opened with; need not be there. */
+  readonly ageKeyFile: string;
   /** Signs the tokens of pods. */
   readonly tokenKey: SigningKey;
+  /** What was issued, sealed. */
+  readonly vaultDir: string;
 }
 
 /**
@@ -56,7 +62,9 @@ export async function openHome(dir: string): Promise<Home> {
     id: await homeId(dir),
     sealKey: key,
     configKey: new Uint8Array(hkdfSync('sha256', key, Buffer.alloc(0), 'plumbline config hash', 32)),
+    ageKeyFile: join(dir, AGE_KEY_NAME),
     tokenKey: await tokenKey(join(dir, 'service-account.key')),
+    vaultDir: join(dir, 'certificates'),
   };
 }
 

@@ -15,6 +15,8 @@ export interface FilePayloadsOptions {
    * machine.
    */
   readonly cacheDir?: string;
+  /** Where runtimes are fetched to when that folder may not be written, as in an installation of the machine's. */
+  readonly ownCacheDir?: string;
   /** The agent's bundle; `dist/agent.mjs` of the project unless given. */
   readonly bundlePath?: string;
   readonly pins?: Readonly<Record<NodeArch, RuntimePin>>;
@@ -46,9 +48,10 @@ export class FilePayloads implements AgentPayloads {
   async #load(arch: NodeArch, signal: AbortSignal): Promise<AgentPayload> {
     const bundle = await readBundle(this.#options.bundlePath ?? projectFile('dist/agent.mjs'));
     const pin = (this.#options.pins ?? RUNTIME_PINS)[arch];
+    const { cacheDir, ownCacheDir } = this.#options;
     const runtime = await cachedRuntime(
       pin,
-      this.#options.cacheDir ?? projectFile('.cache/runtime'),
+      [cacheDir ?? projectFile('.cache/runtime'), ...(ownCacheDir === undefined ? [] : [ownCacheDir])],
       this.#options.fetchTarball ?? npmPack,
       signal,
     );

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { chmod, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { access, chmod, constants, mkdir, readFile, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
@@ -22,16 +22,23 @@ export interface CachedRuntime {
 /** Runs `npm pack`; says the tarball's path. Replaced by tests that must not use the network. */
 export type FetchTarball = (spec: string, folder: string, signal: AbortSignal) => Promise<string>;
 
-/** Safe to call from many processes at once: the finished folder is renamed into place, and the first one stays. */
+/**
+ * From the first of the folders that has it; fetched into the first that can be written where none has. Safe to call from
+ * many processes at once: the finished folder is renamed into place, and the first one stays.
+ */
 export async function cachedRuntime(
   pin: RuntimePin,
-  cacheDir: string,
+  cacheDirs: readonly [string, ...string[]],
   fetchTarball: FetchTarball,
   signal: AbortSignal,
 ): Promise<CachedRuntime> {
-  const folder = join(cacheDir, pin.spec.replace('@', '-'));
-  const known = await read(folder);
-  if (known) return known;
+  const name = pin.spec.replace('@', '-');
+  for (const dir of cacheDirs) {
+    const known = await read(join(dir, name));
+    if (known) return known;
+  }
+  const cacheDir = (await firstWritable(cacheDirs)) ?? cacheDirs[0];
+  const folder = join(cacheDir, name);
   const building = `${folder}.${randomUUID()}`;
   try {
     await mkdir(building, { recursive: true });
@@ -50,6 +57,19 @@ export async function cachedRuntime(
   const made = await read(folder);
   if (!made) throw unavailable(pin, cacheDir, new Error(`${folder} is not complete`));
   return made;
+}
+
+async function firstWritable(dirs: readonly string[]): Promise<string | undefined> {
+  for (const dir of dirs) {
+    const isWritable = await mkdir(dir, { recursive: true })
+      .then(() => access(dir, constants.W_OK))
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isWritable) return dir;
+  }
+  return undefined;
 }
 
 async function read(folder: string): Promise<CachedRuntime | undefined> {

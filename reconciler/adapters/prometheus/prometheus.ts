@@ -1,9 +1,13 @@
 /** Asks a Prometheus. Source: Prometheus documentation, "HTTP API", instant queries. */
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
 import { z } from 'zod';
 import { errorText } from '../../../contracts/errors.ts';
 import type { Prometheus } from '../../../contracts/objects/index.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { SeriesSelection } from '../../core/workloads/horizontal-pod-autoscaler-series.ts';
+import type { SeriesAccess } from '../../core/workloads/series-access.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { SeriesSource } from '../../ports/series-source.ts';
 import { queryOf } from './promql.ts';
@@ -54,10 +58,11 @@ export class PrometheusSource implements SeriesSource {
     settings: Prometheus,
     selection: SeriesSelection,
     signal: AbortSignal,
+    access: SeriesAccess = {},
   ): Promise<ReadonlyMap<string, number>> {
     // Nothing has none of no values.
     if (selection.matchers.some(({ is, values }) => is === 'in' && values.length === 0)) return new Map();
-    const series = await this.#ask(settings.url, queryOf(settings, selection), signal);
+    const series = await this.#ask(settings.url, queryOf(settings, selection), access, signal);
     const sums = new Map<string, number>();
     for (const { metric, value } of series) {
       const key = selection.by === undefined ? '' : new Map(Object.entries(metric)).get(selection.by);
@@ -67,29 +72,25 @@ export class PrometheusSource implements SeriesSource {
     return sums;
   }
 
-  async #ask(url: string, query: string, signal: AbortSignal): Promise<readonly Series[]> {
+  async #ask(url: string, query: string, access: SeriesAccess, signal: AbortSignal): Promise<readonly Series[]> {
     using limit = this.#clock.deadline(this.#timeoutMs, signal);
     try {
-      // Elsewhere than to what the commit names nothing is sent.
-      const response = await fetch(new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`), {
-        method: 'POST',
-        body: new URLSearchParams({ query, timeout: `${this.#timeoutMs}ms` }),
-        redirect: 'error',
-        signal: limit.signal,
-      });
-      return seriesIn(await this.#textOf(response), response.status);
+      const place = new URL('api/v1/query', url.endsWith('/') ? url : `${url}/`);
+      const body = new URLSearchParams({ query, timeout: `${this.#timeoutMs}ms` }).toString();
+      const response = await post(place, body, access, limit.signal);
+      return seriesIn(await this.#textOf(response), response.statusCode ?? 0);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof PlumbError) throw error;
-      const why = limit.signal.aborted ? `no answer within ${this.#timeoutMs / 1000} s` : reason(error);
+      const why = limit.signal.aborted ? `no answer within ${this.#timeoutMs / 1000} s` : errorText(error);
       throw new RetryableError('PrometheusUnavailable', `Prometheus at ${url}: ${why}`, { cause: error });
     }
   }
 
-  async #textOf({ body }: Response): Promise<string> {
+  async #textOf(response: IncomingMessage): Promise<string> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
-    for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    for await (const chunk of response as AsyncIterable<Uint8Array>) {
       bytes += chunk.length;
       if (bytes > this.#maxBytes) throw new Error(`its answer is longer than ${this.#maxBytes} bytes`);
       chunks.push(chunk);
@@ -98,9 +99,40 @@ export class PrometheusSource implements SeriesSource {
   }
 }
 
+/** Elsewhere than to what the commit names nothing is sent: no redirect is followed. */
+async function post(
+  place: URL,
+  body: string,
+  { authorization, ca }: SeriesAccess,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const options = {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      'content-length': Buffer.byteLength(body),
+      ...(authorization !== undefined && { authorization }),
+    },
+    signal,
+  };
+  const request =
+    place.protocol === 'https:' ? httpsRequest(place, { ...options, ca, agent: false }) : httpRequest(place, options);
+  const answered = once(request, 'response') as Promise<[IncomingMessage]>;
+  request.end(body);
+  const [response] = await answered;
+  // What happens from here on is met where its answer is read.
+  request.on('error', () => undefined);
+  return response;
+}
+
 function seriesIn(text: string, status: number): readonly Series[] {
   const answer = Answer.safeParse(jsonIn(text));
-  if (!answer.success) throw new Error(`its answer, with status ${status}, is not that of a query`);
+  if (!answer.success)
+    throw new Error(
+      status === 401 || status === 403
+        ? `it wants another login than that of spec.metrics.prometheus.secretRef (status ${status})`
+        : `its answer, with status ${status}, is not that of a query`,
+    );
   if (answer.data.status === 'error') {
     const said = `${answer.data.errorType}: ${answer.data.error}`.slice(0, MAX_SAID);
     if (answer.data.errorType === 'bad_data')
@@ -117,9 +149,4 @@ function jsonIn(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** What `fetch` met is in the cause of what it throws. */
-function reason(error: unknown): string {
-  return errorText(error instanceof Error && error.cause !== undefined ? error.cause : error);
 }

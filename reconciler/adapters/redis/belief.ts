@@ -1,6 +1,7 @@
 /** What of the store is believed: records of the present incarnation that prove themselves, and go nowhere back. */
 import { keyOf, type AnyKey, type AnyStored, type Kind } from '../../../contracts/objects/index.ts';
 import { RetryableError, type PlumbError } from '../../core/errors.ts';
+import { Likeness } from '../../core/storage/likeness.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import { newestOf, versionOf, type StreamReply } from './change-stream.ts';
 import { storeLost } from './connection.ts';
@@ -28,6 +29,7 @@ export class Belief {
   readonly #seal: Seal;
   readonly #mark: PositionMark;
   readonly #ownAnswers: OwnAnswers;
+  readonly #likeness = new Likeness();
   #freshness = new Freshness();
   #incarnation: string | undefined;
   /** Why nothing of this incarnation is believed any more. */
@@ -131,6 +133,8 @@ export class Belief {
 
   /** Takes a whole listing, of one kind or of all; what was known and is missing in it is given back. */
   listing(records: readonly DecodedRecord[], version: number, kind: Kind | undefined): readonly Known[] {
+    // What a recovery wrote is listed, and never told by the stream: it would be kept for good.
+    if (kind === undefined) this.#ownAnswers.listed(version);
     return this.#freshness.acceptAll(records, version, kind) ?? this.tampered('a listing');
   }
 
@@ -160,6 +164,8 @@ export class Belief {
   }
 
   #decode(record: string, where: string): DecodedRecord {
-    return decodeRecord(record, this.incarnation, this.#seal) ?? this.tampered(where);
+    const decoded = decodeRecord(record, this.incarnation, this.#seal) ?? this.tampered(where);
+    this.#likeness.share(decoded.object, this.#freshness.known(keyOf(decoded.object))?.object);
+    return decoded;
   }
 }

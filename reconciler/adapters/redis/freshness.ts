@@ -5,7 +5,7 @@
  * before. A deletion names the version that it ended: nothing is above that, and who looks at the store at the version
  * of the deletion or later does not see the object.
  */
-import { keyOf, type AnyKey } from '../../../contracts/objects/index.ts';
+import { keyOf, type AnyKey, type AnyStored } from '../../../contracts/objects/index.ts';
 import { shelfOf, type Shelf } from './keys.ts';
 import type { DecodedRecord } from './record.ts';
 
@@ -15,6 +15,7 @@ export interface Known {
   readonly version: number;
   readonly bodyBase: number;
   readonly statusBase: number;
+  readonly object: AnyStored;
 }
 
 /** Deleted objects that are recognised when they come back. */
@@ -49,7 +50,8 @@ export class Freshness {
       this.#bury(uid, version);
     } else {
       if (known && known.uid !== uid) this.#bury(known.uid, version - 1);
-      this.#known.set(key, { key, uid, version, bodyBase, statusBase });
+      // Of equal texts one is kept.
+      this.#known.set(key, { key: known?.key ?? key, uid, version, bodyBase, statusBase, object });
     }
     return true;
   }

@@ -36,6 +36,11 @@ export class OwnAnswers {
     return known?.record === record ? known.object : undefined;
   }
 
+  /** A listing showed everything up to this version: the stream is read from there on, and does not bring it again. */
+  listed(version: number): void {
+    for (const known of [...this.#answers.keys()]) if (Number(known) <= version) this.#remove(known);
+  }
+
   clear(): void {
     this.#answers.clear();
     this.#bytes = 0;

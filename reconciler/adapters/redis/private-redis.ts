@@ -1,11 +1,13 @@
 /**
- * The control plane's own redis-server: on a Unix socket only, nothing on disk, gone with the control plane. `close`
- * ends it; at the process' exit without that, an exit handler does; when the process is killed, the kernel does
- * (PR_SET_PDEATHSIG, set by util-linux' setpriv); where there is no setpriv, the next start from the same folder does.
+ * The control plane's own redis-server: on a Unix socket only, gone with the control plane; what it held is on disk for
+ * the next one where that is asked for. `close` ends it; at the process' exit without that, an exit handler does; when
+ * the process is killed, the kernel does (PR_SET_PDEATHSIG, set by util-linux' setpriv); where there is no setpriv, the
+ * next start from the same folder does.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { access, mkdir, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Redis, type RedisOptions } from 'ioredis';
 import { asError } from '../../../contracts/errors.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
@@ -15,6 +17,11 @@ export interface PrivateRedisOptions {
   readonly dir: string;
   /** At most 107 bytes: the kernel's limit for a Unix socket's path (unix(7)). */
   readonly socketPath: string;
+  /**
+   * Whether what it holds is kept in the folder for the next start: whatever was acknowledged when the process ends,
+   * however that is; when the machine ends, all but the last two seconds. Default: nothing is on disk.
+   */
+  readonly keep?: boolean;
   /** Aborts the start; a running server is ended by {@link PrivateRedis.close}. */
   readonly signal: AbortSignal;
 }
@@ -23,6 +30,8 @@ export interface PrivateRedis {
   /** For the store and the queue. */
   readonly connection: RedisOptions;
   readonly pid: number;
+  /** Why what an earlier one kept could not be read: it starts empty, and that is beside it in `*.unreadable`. */
+  readonly unreadable?: string;
   /** Settles when the server ended, for whatever reason: with what it said last. Never rejects. */
   readonly ended: Promise<string>;
   /** Ends the server and waits for its end; one that does not end by itself is killed. May be called twice. */
@@ -40,13 +49,33 @@ const END_MS = 1000;
  * Source: setpriv(1), PR_SET_PDEATHSIG(2const).
  */
 const TIED_TO_US = ['setpriv', '--pdeathsig', 'KILL'] as const;
+/** In the server's folder. Source: redis.conf, `appenddirname`. */
+const KEPT_FOLDER = 'appendonlydir';
+/**
+ * A log of what was written, made anew when it is three times as large as it was: each event loop's writes reach the
+ * kernel before they are acknowledged, and the disk every second. Source: redis.conf, "APPEND ONLY MODE".
+ */
+const KEEP = ['--appendonly yes --appendfsync everysec', `--appenddirname ${KEPT_FOLDER}`]
+  .concat('--auto-aof-rewrite-percentage 200 --auto-aof-rewrite-min-size 128mb --no-appendfsync-on-rewrite yes')
+  .flatMap((words) => words.split(' '));
+const KEEP_NOTHING = ['--appendonly', 'no'];
+/** What a server ends with that cannot load its log. Source: Redis 7, aof.c and rdb.c. */
+const CANNOT_LOAD = new RegExp(
+  [
+    '(Bad file format|Unexpected end of file|Unrecoverable error) reading the append only file',
+    "AOF manifest|AOF loading aborted|AOF file .* doesn't exist|open the append log file|obtain the AOF file",
+    "RDB preamble|RDB reading|Can't handle RDB format|loading (the )?DB",
+  ].join('|'),
+);
 
 /**
  * Starts a server and returns once it answers. A server that a control plane left behind when it was killed is ended
  * first. TerminalError `RedisMissing` (no binary), `RedisTooOld`, `RedisInUse` (another control plane works with this
- * socket), `RedisSocketPath` (path too long); RetryableError `RedisNotStarted` with the server's own words.
+ * socket), `RedisSocketPath` (path too long); RetryableError `RedisNotStarted` with the server's own words. A kept log that
+ * it cannot load is put aside: all but history can be had from Git and the nodes.
  */
-export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedisOptions): Promise<PrivateRedis> {
+export async function startPrivateRedis(options: PrivateRedisOptions): Promise<PrivateRedis> {
+  const { dir, socketPath, signal } = options;
   if (Buffer.byteLength(socketPath) > LONGEST_SOCKET_PATH) {
     throw new TerminalError(
       'RedisSocketPath',
@@ -56,6 +85,20 @@ export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedi
   await checkVersion(signal);
   await mkdir(dir, { recursive: true, mode: 0o700 });
   await endLeftover(socketPath);
+  if (options.keep !== true) return launch(options);
+  await removeUnfinished(dir);
+  try {
+    return await launch(options);
+  } catch (error) {
+    if (!(error instanceof RetryableError) || !CANNOT_LOAD.test(error.message)) throw error;
+    const kept = join(dir, KEPT_FOLDER);
+    await rm(`${kept}.unreadable`, { recursive: true, force: true });
+    await rename(kept, `${kept}.unreadable`);
+    return { ...(await launch(options)), unreadable: error.message.trim().split('\n').at(-1) ?? '' };
+  }
+}
+
+async function launch({ dir, socketPath, keep, signal }: PrivateRedisOptions): Promise<PrivateRedis> {
   const [program, ...args] = [...((await canTie()) ? TIED_TO_US : []), 'redis-server'] as [string, ...string[]];
   const child = spawn(
     program,
@@ -71,8 +114,7 @@ export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedi
       dir,
       '--save',
       '',
-      '--appendonly',
-      'no',
+      ...(keep === true ? KEEP : KEEP_NOTHING),
       '--maxmemory-policy',
       'noeviction',
       '--daemonize',
@@ -102,7 +144,8 @@ export async function startPrivateRedis({ dir, socketPath, signal }: PrivateRedi
     await rm(socketPath, { force: true });
   };
   try {
-    await answering(socketPath, ended, signal);
+    const silent = once(child, 'close').then(() => output.text().trim(), String);
+    await answering(socketPath, silent, signal);
   } catch (error) {
     await close();
     throw error;
@@ -131,6 +174,13 @@ async function checkVersion(signal: AbortSignal): Promise<void> {
       `redis-server is ${version[0].slice(2)}; version ${OLDEST_MAJOR} or newer is needed`,
     );
   }
+}
+
+/** What a server that was killed while it wrote its log anew left of that. */
+async function removeUnfinished(dir: string): Promise<void> {
+  for (const folder of [dir, join(dir, KEPT_FOLDER)])
+    for (const name of await readdir(folder).catch(() => []))
+      if (name.startsWith('temp-')) await rm(join(folder, name), { force: true });
 }
 
 async function canTie(): Promise<boolean> {

@@ -116,7 +116,12 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
   if (!isProved(bodyProof, bodyBase, seal.prove(bodyContext(place, specDigest, bodyDigest), bodyText)))
     return undefined;
   const body = JSON.parse(bodyText) as Body;
-  const server = { uid, resourceVersion, generation: Number(generation), creationTimestamp };
+  const server = {
+    uid: copied(uid),
+    resourceVersion,
+    generation: Number(generation),
+    creationTimestamp: copied(creationTimestamp),
+  };
   if (!isReadable(body)) return undefined;
   const key = keyOf(putTogether(body, undefined, server));
   let statusBase = '0';
@@ -141,6 +146,11 @@ export function decodeRecord(record: string, incarnation: string, seal: Seal): D
     statusBase: Number(statusBase),
     ...(endBase !== undefined && { endBase }),
   };
+}
+
+/** A part of a text keeps the whole of it in memory: an object would keep the record that it was read from. */
+function copied(part: string): string {
+  return Buffer.from(part).toString();
 }
 
 /** Not of a kind that this version does not have; ours it is by its proof. */

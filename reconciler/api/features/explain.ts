@@ -1,9 +1,10 @@
 /** Why an object is as it is: the chain from its commit to its containers' last lines. */
 import { z } from 'zod';
-import { findKind, KINDS } from '../../../contracts/objects/index.ts';
+import { findKind, KINDS, objectKey } from '../../../contracts/objects/index.ts';
 import { ApiError } from '../answers.ts';
 import { explainCustom } from '../explain-custom.ts';
 import { explainReport } from '../explain.ts';
+import { explainService } from '../network.ts';
 import { type PlacementAccess, type PodAccess, withLastLines, withPlacement } from '../pods.ts';
 import { type Feature, OWN_ROOT, read } from '../routes.ts';
 
@@ -38,8 +39,12 @@ export function explain(needs: ExplainNeeds): Feature {
       });
       const signal = signalOf(reply);
       const shown = kind === 'Pod' ? explained.pods[0] : explained.pods.find(({ node }) => node === undefined);
+      const service = kind === 'Service' && needs.view.get(objectKey('Service', asked.namespace, asked.name));
+      const followed = service ? await explainService(needs, service, signal) : undefined;
+      const broken = explained.broken ?? followed?.broken;
+      const whole = { ...explained, ...(followed && { service: followed }), ...(broken !== undefined && { broken }) };
       const [first, ...others] = explained.pods.map((pod) => (pod === shown ? withPlacement(needs, pod) : pod));
-      return first ? { ...explained, pods: [await withLastLines(needs, first, signal), ...others] } : explained;
+      return first ? { ...whole, pods: [await withLastLines(needs, first, signal), ...others] } : whole;
     });
   };
 }

@@ -1,4 +1,5 @@
 /** Is the newest commit in force and everything in it well? Answered now, or held until that changes. */
+import { followedWords } from '../../core/sources/follow.ts';
 import { z } from 'zod';
 import { errorText } from '../../../contracts/errors.ts';
 import { unlessAborted } from '../../../contracts/signals.ts';
@@ -43,7 +44,7 @@ export function status(needs: StatusNeeds): Feature {
       view,
       sourceName,
       url: git.url,
-      branch: git.branch,
+      follows: git.follows,
       controlPlane: info,
       head,
       storeProblem: storeProblem(),
@@ -87,8 +88,8 @@ function headReader(needs: StatusNeeds, signal: AbortSignal): () => Promise<Head
       return {
         problem:
           head.state === 'unborn'
-            ? `branch ${needs.git.branch} has no commit yet`
-            : `branch ${needs.git.branch} does not exist (any more)`,
+            ? 'the repository has no commit yet'
+            : `there is no ${followedWords(needs.git.follows)} (any more)`,
       };
     } catch (error) {
       return { problem: errorText(error) };

@@ -3,10 +3,11 @@
  * runs where their controller runs: one control plane has both.
  */
 import { errorText } from '../../../contracts/errors.ts';
-import { keyOf, type MetricSpec, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
+import { keyOf, objectKey, type MetricSpec, type ObjectKey, type StoredPod } from '../../../contracts/objects/index.ts';
 import type { Reading } from '../../core/workloads/horizontal-pod-autoscaler-metrics.ts';
 import { resourceReading, type Samples } from '../../core/workloads/horizontal-pod-autoscaler-samples.ts';
 import { selectionOf, seriesReading } from '../../core/workloads/horizontal-pod-autoscaler-series.ts';
+import { accessIn } from '../../core/workloads/series-access.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { MetricsStore } from '../../ports/metrics-store.ts';
@@ -137,10 +138,14 @@ export class Gatherer {
     const { view, series, clock } = this.#deps;
     const prometheus = clusterSettings(view).metrics?.prometheus;
     if (!prometheus) return { of: 'nothing', why: 'the Cluster names no Prometheus (spec.metrics.prometheus.url)' };
+    const { secretRef } = prometheus;
+    const access = secretRef && accessIn(view.get(objectKey('Secret', secretRef.namespace, secretRef.name)));
+    if (typeof access === 'string')
+      return { of: 'nothing', why: `the Secret ${secretRef?.namespace ?? ''}/${secretRef?.name ?? ''} ${access}` };
     const names = pods.map(({ metadata }) => metadata.name);
     try {
       const leave = await this.#places.enter(signal);
-      const sums = await series.sums(prometheus, selectionOf(metric, namespace, names), signal).finally(leave);
+      const sums = await series.sums(prometheus, selectionOf(metric, namespace, names), signal, access).finally(leave);
       return seriesReading(metric, sums, clock.now());
     } catch (error) {
       this.#stopping.signal.throwIfAborted();

@@ -110,6 +110,7 @@ export class ControllerPlay {
     const writing = write(steps.filter(isTyped), { by, view: this.#view, now: () => now, record: () => undefined });
     for (let turn = writing.next(); ;) {
       if (turn.done) return turn.value;
+      yield;
       const results: WriteResult[] = [];
       // Steps of our kinds become writes of our kinds.
       for (const op of turn.value as readonly WriteOp[]) {

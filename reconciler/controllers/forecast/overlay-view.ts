@@ -88,6 +88,20 @@ export class OverlayView implements StoreView {
     );
   }
 
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[] {
+    const own = this.#own.fromSource(kind, sourceName);
+    const all = this.#both(kind, this.#beneath.fromSource(kind, sourceName), own);
+    return own.length === 0 ? all : (inOrder(all as readonly Stored[]) as readonly StoredOf<K>[]);
+  }
+
+  selecting<K extends Kind>(kind: K, pod: StoredOf<'Pod'>): readonly StoredOf<K>[] {
+    return this.#both(kind, this.#beneath.selecting(kind, pod), this.#own.selecting(kind, pod));
+  }
+
+  pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
+    return this.#both(kind, this.#beneath.pointingAt(kind, podUid), this.#own.pointingAt(kind, podUid));
+  }
+
   /** Answers what was there. */
   put(object: Stored): Stored | undefined {
     const previous: Stored | undefined = this.get(keyOf(object));

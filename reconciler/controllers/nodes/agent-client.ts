@@ -5,16 +5,21 @@ import {
   AgentError,
   AgentInfo,
   AssignmentAck,
+  NetworkProbeResults,
+  NetworkReport,
   NODE_PATHS,
   StatusLine,
   USAGE_BYTES,
   UsageReport,
+  type NetworkProbe,
 } from '../../../contracts/agent/index.ts';
+import { NETWORK_LIMITS } from '../../../contracts/agent/network-limits.ts';
 import { RetryableError, TerminalError } from '../../core/errors.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { HttpAnswer, HttpQuestion, NodeConnection } from '../../ports/node-transport.ts';
+import { ToldParts, type AlikeParts, type ToldPart } from './alike-parts.ts';
 import { assignmentBody, type Assignment } from './assignment-body.ts';
-import { INVENTORY_LIMITS, InventoryReader, type Inventory } from './inventory.ts';
+import { INVENTORY_LIMITS, InventoryReader, type AlikeLines, type Inventory } from './inventory.ts';
 import { linesOf } from './lines.ts';
 
 /** `mismatch`: the agent is at another version than the update starts from. */
@@ -51,23 +56,57 @@ export class AgentClient {
     return parsed(UsageReport, succeeded(await this.#send(question, signal, CALL_TIMEOUT_MS), 'usage'), 'usage');
   }
 
+  /** What the node's network is now; with `service` (`NAMESPACE/NAME`) also what it forwards for it. */
+  async network(service: string | undefined, signal: AbortSignal, timeoutMs = CALL_TIMEOUT_MS): Promise<NetworkReport> {
+    const query = service === undefined ? '' : `?service=${encodeURIComponent(service)}`;
+    const question: HttpQuestion = { method: 'GET', path: `/network${query}`, maxBytes: NETWORK_LIMITS.bytes };
+    return parsed(NetworkReport, succeeded(await this.#send(question, signal, timeoutMs), 'network'), 'network');
+  }
+
+  /** Has the node try these; results in their order. */
+  async probes(
+    probes: readonly NetworkProbe[],
+    signal: AbortSignal,
+    timeoutMs: number,
+  ): Promise<NetworkProbeResults['results']> {
+    const question: HttpQuestion = {
+      method: 'POST',
+      path: '/network/probes',
+      body: JSON.stringify({ probes }),
+      maxBytes: NETWORK_LIMITS.bytes,
+    };
+    const answer = succeeded(await this.#send(question, signal, timeoutMs), 'probes');
+    const { results } = parsed(NetworkProbeResults, answer, 'probes');
+    if (results.length !== probes.length)
+      throw new RetryableError('AgentFailed', `the agent answered ${results.length} of ${probes.length} probes`);
+    return results;
+  }
+
   /**
    * Read line by line, so that a long one holds nothing up; from agents of before the lines whole, within the same
-   * bounds. `ofPods`: claims of pods alone are wanted, and the keys of all else.
+   * bounds. `ofPods`: claims of pods alone are wanted, and the keys of all else. `parts`: what all nodes hold alike is wanted
+   * by way of its digests, or not at all.
    */
   async inventory(
     signal: AbortSignal,
     {
       timeoutMs = INVENTORY_TIMEOUT_MS,
       ofPods = false,
-    }: { readonly timeoutMs?: number; readonly ofPods?: boolean } = {},
+      alike,
+      parts,
+    }: {
+      readonly timeoutMs?: number;
+      readonly ofPods?: boolean;
+      readonly alike?: AlikeLines;
+      readonly parts?: AlikeParts | 'unread';
+    } = {},
   ): Promise<Inventory> {
     using limit = this.#clock.deadline(timeoutMs, signal);
-    const reader = new InventoryReader();
+    const reader = new InventoryReader(alike);
     try {
       const { status, body } = await this.#connection.httpStream(
         NODE_PATHS.socket,
-        `${AGENT_API}/inventory/lines${ofPods ? '?claims=Pod' : ''}`,
+        `${AGENT_API}/inventory/lines${ofPods ? '?claims=Pod' : parts ? '?alike=digests' : ''}`,
         limit.signal,
       );
       if (status === 200) {
@@ -83,6 +122,9 @@ export class AgentClient {
         if (answer.status !== 200) throw failed(answer, 'inventory');
         reader.takeWhole(answer.body.toString('utf8'));
       }
+      const told = reader.finish();
+      if (!reader.digests || parts === undefined || parts === 'unread') return told;
+      return { ...told, alike: await parts.of(reader.digests, (wanted) => this.#alike(wanted, limit.signal)) };
     } catch (cause) {
       signal.throwIfAborted();
       if (limit.signal.aborted)
@@ -91,7 +133,21 @@ export class AgentClient {
         });
       throw cause;
     }
-    return reader.finish();
+  }
+
+  async #alike(parts: readonly number[], signal: AbortSignal): Promise<ReadonlyMap<number, ToldPart>> {
+    const { status, body } = await this.#connection.httpStream(
+      NODE_PATHS.socket,
+      `${AGENT_API}/inventory/alike?parts=${parts.join(',')}`,
+      signal,
+    );
+    if (status !== 200) {
+      body.destroy();
+      throw new RetryableError('AgentFailed', `the agent answered ${status} to inventory`);
+    }
+    const told = new ToldParts();
+    for await (const lines of linesOf(body, INVENTORY_LIMITS)) for (const line of lines) told.take(line);
+    return told.finish();
   }
 
   /** TerminalError `StaleEpoch` when another control plane with a newer store owns the node. */

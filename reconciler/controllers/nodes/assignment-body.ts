@@ -8,7 +8,7 @@ import { gzip, gzipSync } from 'node:zlib';
 import type { AssignmentUpdate } from '../../../contracts/agent/index.ts';
 import type { SharedChanges } from '../../core/nodes/shared-log.ts';
 import type { HttpQuestion } from '../../ports/node-transport.ts';
-import { Turns } from '../runtime/slices.ts';
+import { turns } from '../runtime/slices.ts';
 
 /** `shared` comes before `upsert` and `remove`. */
 export type Assignment = AssignmentUpdate & { readonly shared?: SharedChanges };
@@ -57,7 +57,6 @@ async function textOf(shared: SharedChanges): Promise<SharedText> {
 }
 
 async function makeText({ upsert }: SharedChanges): Promise<SharedText> {
-  const turns = new Turns();
   const pieces: string[] = [];
   let piece: string[] = [];
   let length = 0;

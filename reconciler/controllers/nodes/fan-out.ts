@@ -10,7 +10,7 @@ import type { Kind } from '../../../contracts/objects/index.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
-import { Turns } from '../runtime/slices.ts';
+import { turns } from '../runtime/slices.ts';
 import type { Places } from './places.ts';
 
 export interface Reached {
@@ -47,7 +47,7 @@ const LONGEST_LAZY_REST_MS = 10_000;
 const LAZY_REST_PER_SWEEP = 4;
 const LONGEST_REST_MS = 60_000;
 /** These may wait for the next sweep. Of all others a pod that is bound next may be in need, and gets them with itself. */
-const PACED: ReadonlySet<Kind> = new Set(['Node', 'Source', 'EndpointSlice']);
+const PACED: ReadonlySet<Kind> = new Set(['Node', 'Source', 'EndpointSlice', 'PeerSlice']);
 
 export class FanOut {
   readonly #options: FanOutOptions;
@@ -144,7 +144,6 @@ export class FanOut {
   async #sweep(): Promise<void> {
     const { tracker, nodes, places, log, again } = this.#options;
     const { signal } = this.#stopping;
-    const turns = new Turns();
     for (const node of [...nodes()]) {
       if (node.isBusy || !tracker.isBehind(node.name)) continue;
       const leave = await places.enter(signal);

@@ -1,6 +1,14 @@
 /** What the control plane itself knows of a node and of those around it: a node's word is held against it. */
+import { FAMILIES } from '../../../contracts/ip.ts';
 import { isAddress } from '../../../contracts/ipv4.ts';
-import { internalIP, objectKey, type Machine } from '../../../contracts/objects/index.ts';
+import {
+  familyNetwork,
+  internalIP,
+  internalIPOf,
+  objectKey,
+  podRangeOf,
+  type Machine,
+} from '../../../contracts/objects/index.ts';
 import type { KnownNode } from '../../core/nodes/bounded-report.ts';
 import type { Neighbourhood } from '../../core/nodes/host-address.ts';
 import { clusterSettings } from '../cluster-settings.ts';
@@ -9,7 +17,11 @@ import type { StoreView } from '../runtime/controller.ts';
 
 export function knownNode(name: string, cache: StoreCache): KnownNode {
   const node = cache.get(objectKey('Node', undefined, name));
-  return { podCIDR: node?.spec.podCIDR, internalIP: node && internalIP(node) };
+  const known = { podCIDR: node?.spec.podCIDR, internalIP: node && internalIP(node) };
+  const { network } = clusterSettings(cache);
+  return node && familyNetwork(network, 'IPv6')
+    ? { ...known, podRangeIPv6: podRangeOf(node, network, 'IPv6'), internalIPv6: internalIPOf(node, 'IPv6') }
+    : known;
 }
 
 /** Whether the Machine is reached by a host name, which only the connection makes an address of. */
@@ -23,7 +35,11 @@ export function isByName({ spec }: Pick<Machine, 'spec'>): boolean {
  * it.
  */
 export function neighbourhoodOf(name: string, cache: StoreView & Pick<StoreCache, 'withAddress'>): Neighbourhood {
-  const { podCIDR, serviceCIDR } = clusterSettings(cache).network;
+  const { network } = clusterSettings(cache);
+  const ranges = FAMILIES.flatMap((family) => {
+    const settings = familyNetwork(network, family);
+    return settings ? [settings.podCIDR, settings.serviceCIDR] : [];
+  });
   const others = (address: string): ReturnType<StoreCache['withAddress']> => {
     const found = cache.withAddress(address);
     // Several machines may be reached at one address, by different ports.
@@ -38,6 +54,6 @@ export function neighbourhoodOf(name: string, cache: StoreView & Pick<StoreCache
     isAnothers: (address) => others(address).length > 0,
     isSurelyAnothers: (address) =>
       others(address).some(({ kind, metadata }) => kind === 'Machine' || isReachedByName(metadata.name)),
-    ranges: [podCIDR, serviceCIDR],
+    ranges,
   };
 }

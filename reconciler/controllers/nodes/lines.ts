@@ -1,6 +1,7 @@
 /** A node's stream of text, line by line. */
 import type { Readable } from 'node:stream';
 import { RetryableError } from '../../core/errors.ts';
+import { turns } from '../runtime/slices.ts';
 
 export interface LineLimits {
   /** Characters of one line. */
@@ -10,8 +11,7 @@ export interface LineLimits {
 }
 
 /**
- * Lines as they come, some at a time; the event loop has its turn after each batch, however fast the node sends. Ends
- * with the stream; destroys it when the reader stops. RetryableError `AnswerTooLarge` beyond a limit.
+ * Lines as they come, some at a time and in turns with all else, however fast the node sends. Ends with the stream; destroys it when the reader stops. RetryableError `AnswerTooLarge` beyond a limit.
  */
 export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerator<readonly string[]> {
   let rest = '';
@@ -28,10 +28,8 @@ export async function* linesOf(body: Readable, limits: LineLimits): AsyncGenerat
         throw new RetryableError('AnswerTooLarge', `the agent sends a line of more than ${limits.line} characters`);
       if (limits.total !== undefined && total > limits.total)
         throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${limits.total} characters`);
+      if (turns.isOver) await turns.next();
       yield lines.filter((line) => line !== '');
-      await new Promise((resolve) => {
-        setImmediate(resolve);
-      });
     }
   } finally {
     body.destroy();

@@ -117,10 +117,12 @@ fi
 rm -f ${NODE_PATHS.initScript} ${NODE_PATHS.cniConfig}
 nft list tables 2>/dev/null | while read -r _ family name; do [ "$name" = ${NODE_NAMES.nftTable} ] && nft delete table "$family" "$name"; done
 ip link del ${NODE_NAMES.vxlanDevice} 2>/dev/null
-ip route flush proto 78 2>/dev/null
+ip route flush table all proto 78 2>/dev/null
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$root${NODE_NAMES.cgroup}" ] && find "$root${NODE_NAMES.cgroup}" -depth -type d -exec rmdir {} + 2>/dev/null
 done
+proxy=$(cat ${NODE_PATHS.run}/proxy/haproxy.pid 2>/dev/null) && tr '\\0' ' ' < "/proc/$proxy/cmdline" 2>/dev/null | grep -q '${NODE_PATHS.run}/proxy/' && kill "$proxy"
+bgp=$(cat ${NODE_PATHS.run}/bgp/run/bird.pid 2>/dev/null) && [ "$(readlink "/proc/$bgp/cwd")" = "$(readlink -f ${NODE_PATHS.run}/bgp)" ] && kill "$bgp"
 state=${NODE_PATHS.state} run=${NODE_PATHS.run}
 ${REMOVE_FOLDERS}
 rm -rf ${NODE_PATHS.install} /var/log/plumbline

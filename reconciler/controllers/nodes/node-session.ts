@@ -337,7 +337,11 @@ export class NodeSession {
     }
     const node = cache.get(this.#nodeKey);
     if (node && isUnheard(node)) {
-      const imported = await importLate(this.name, await client.inventory(signal), { cache, clock, signal });
+      const imported = await importLate(this.name, await client.inventory(signal, { parts: 'unread' }), {
+        cache,
+        clock,
+        signal,
+      });
       writer.condition(this.#nodeKey, {
         type: PODS_KNOWN,
         status: 'True',

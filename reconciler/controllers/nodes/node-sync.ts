@@ -2,7 +2,14 @@
  * The nodes of the shards that are held here: a session for every Machine, their assignments kept up to date, their word
  * written down. Of all other nodes it knows what they must hold, so that it can take them over at once.
  */
-import { keyOf, objectKey, type Kind, type Stored, type StoredMachine } from '../../../contracts/objects/index.ts';
+import {
+  ALL_KINDS,
+  keyOf,
+  objectKey,
+  type Kind,
+  type Stored,
+  type StoredMachine,
+} from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { groupBy } from '../../core/group-by.ts';
 import { shardOf, SHARDS } from '../../core/leases/shards.ts';
@@ -17,6 +24,8 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
+import { HeldChanges } from '../runtime/held-changes.ts';
+import { turns } from '../runtime/slices.ts';
 import type { AgentClient } from './agent-client.ts';
 import { FanOut } from './fan-out.ts';
 import { NodeSession, type NodeSessionDeps } from './node-session.ts';
@@ -66,8 +75,8 @@ const DEFAULT_CONCURRENCY = 8;
 const SWEEPING = 64;
 const OPENING = 64;
 const ENQUEUE_AGAIN_MS = 250;
-/** A pod that ends is looked at when it is known who may send to it. */
-const FIRST: readonly Kind[] = ['Machine', 'EndpointSlice'];
+/** In this order: a pod that ends is looked at when it is known who may send to it. */
+const TAKEN_IN: readonly Kind[] = [...new Set<Kind>(['Machine', 'EndpointSlice', ...ALL_KINDS])];
 
 interface Departing {
   readonly session: NodeSession;
@@ -135,14 +144,23 @@ export class NodeSync {
     });
   }
 
-  /** Call once, when the cache is synced and a recovery, if any, is done. No node is spoken to before {@link take}. */
-  start(): void {
+  /**
+   * Call once, when the cache is synced and a recovery, if any, is done. No node is spoken to before {@link take}, which
+   * is for when this resolves. Throws the signal's reason.
+   */
+  async start(signal: AbortSignal): Promise<void> {
     const { cache } = this.#options;
-    this.#unsubscribe = cache.subscribe((type, object, previous) => {
+    const held = new HeldChanges(cache, (type, object, previous) => {
       this.#onChange(type, object, previous);
     });
-    const present = [...cache.keys()].flatMap((key) => cache.get(key) ?? []);
-    for (const object of present.sort((a, b) => rank(a.kind) - rank(b.kind))) this.#onChange('put', object, undefined);
+    this.#unsubscribe = held.stop;
+    for (const objects of TAKEN_IN.map((kind): readonly Stored[] => cache.list(kind)))
+      for (const object of objects) {
+        if (turns.isOver) await turns.next();
+        signal.throwIfAborted();
+        this.#onChange('put', object, undefined);
+      }
+    await held.release(signal);
     // Agents that hold all of it are recognised.
     this.#tracker.publish();
     const { planes, clock } = this.#options;
@@ -181,6 +199,7 @@ export class NodeSync {
 
   /** A push that takes long goes on without a worker: nodes that are off hold up nobody. */
   async #pushOrLeave(node: string, signal: AbortSignal): Promise<void> {
+    if (turns.isOver) await turns.next();
     const push = this.#sessions.get(node)?.push(signal) ?? Promise.resolve();
     let isOver = false;
     let isLate = false;
@@ -204,8 +223,10 @@ export class NodeSync {
     // Before its nodes are left: their rules count all the time.
     this.#countShard(shard);
     const names = [...this.#sessions.keys()].filter((name) => this.shardOf(name) === shard);
-    const ending = names.map((name) => this.#sessions.get(name)?.close());
+    const ending: (Promise<void> | undefined)[] = [];
     for (const name of names) {
+      if (turns.isOver) await turns.next();
+      ending.push(this.#sessions.get(name)?.close());
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.handOver(name));
       this.#writer.left(name);
@@ -422,9 +443,4 @@ export class NodeSync {
     }
     this.#flushing = undefined;
   }
-}
-
-function rank(kind: Kind): number {
-  const at = FIRST.indexOf(kind);
-  return at < 0 ? FIRST.length : at;
 }

@@ -59,6 +59,8 @@ export class Exchange {
     if (this.#stopping.signal.aborted || this.#options.planes.others.length === 0) return;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
+      // One that began to wait when it was just over.
+      if (this.#options.tracker.nextExpiry() !== undefined) this.begin();
     });
   }
 

@@ -10,6 +10,9 @@ export const AGENT_LOG = '/var/log/plumbline/agent.log';
  * Containers and their shims are no children to clean up: KillMode=process leaves them alone when the agent restarts,
  * Delegate keeps systemd out of the cgroups below. Source: systemd.kill(5), systemd.resource-control(5).
  *
+ * When the machine goes down the agent is stopped before the container runtime, and ends the pods first: for 30 seconds
+ * at most, to which comes its own end.
+ *
  * The kernel ends pods before the agent where memory runs out (the score is the kubelet's), and a dump of its memory,
  * which holds Secrets, is never written. It is root on the machine by what it does (mounts, cgroups, routes, the packet
  * filter), so these take only what it never needs. Left out is all that gives it a mount namespace (ProtectSystem,
@@ -27,7 +30,7 @@ ExecStart=${START}
 Restart=always
 RestartSec=1
 KillMode=process
-TimeoutStopSec=20
+TimeoutStopSec=45
 Delegate=yes
 LimitNOFILE=65536
 LimitCORE=0

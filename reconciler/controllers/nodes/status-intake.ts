@@ -1,12 +1,19 @@
 /** Takes in what a node's agent tells of the node and its pods: no more than it may tell, and of its own only. */
 import type { NodeEventReport, NodeImage, NodeReport, StatusLine } from '../../../contracts/agent/index.ts';
-import { objectKey, type StoredMachine, type StoredNode, type StoredPod } from '../../../contracts/objects/index.ts';
+import {
+  familyNetwork,
+  objectKey,
+  type StoredMachine,
+  type StoredNode,
+  type StoredPod,
+} from '../../../contracts/objects/index.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { boundedEvent, boundedImages, boundedNodeReport } from '../../core/nodes/bounded-report.ts';
-import { hostAddress } from '../../core/nodes/host-address.ts';
+import { hostAddress, hostAddressIPv6 } from '../../core/nodes/host-address.ts';
 import { Rate } from '../../core/rate.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
+import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
 import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
@@ -54,6 +61,7 @@ export class StatusIntake {
   #turn: Promise<void> | undefined;
   #report: NodeReport | undefined;
   #toldAddress = '';
+  #toldAddressIPv6: string | undefined;
   #images: readonly NodeImage[] | undefined;
 
   constructor(node: HeardNode, deps: StatusIntakeDeps) {
@@ -96,9 +104,12 @@ export class StatusIntake {
   beat(): void {
     if (!this.#report || this.#ending.signal.aborted) return;
     // Each time: the others' addresses change as well.
-    const internalIP = this.#hostAddress();
+    const { first, second } = this.#hostAddresses();
     // The same object while nothing changed, by which the writer knows a beat.
-    if (internalIP !== this.#report.internalIP) this.#report = { ...this.#report, internalIP };
+    if (first !== this.#report.internalIP || second !== this.#report.internalIPv6) {
+      const { internalIPv6: _, ...report } = this.#report;
+      this.#report = { ...report, internalIP: first, ...(second !== undefined && { internalIPv6: second }) };
+    }
     this.#deps.writer.node(this.#node.name, {
       report: this.#report,
       images: this.#images,
@@ -135,6 +146,7 @@ export class StatusIntake {
       }
       this.#report = boundedNodeReport(line.node);
       this.#toldAddress = this.#report.internalIP;
+      this.#toldAddressIPv6 = this.#report.internalIPv6;
       for (const node of this.#deps.tracker.inForce(this.#node.name, this.#report.networkVersion))
         this.#deps.requestPush(node);
     }
@@ -157,17 +169,21 @@ export class StatusIntake {
     recorder.record({ regarding, type, reason, message, component: 'nodeagent', host: name, at, count });
   }
 
-  #hostAddress(): string {
+  #hostAddresses(): { readonly first: string; readonly second: string | undefined } {
     const { cache } = this.#deps;
     const { name } = this.#node;
-    return hostAddress(
+    const around = neighbourhoodOf(name, cache);
+    const before = knownNode(name, cache);
+    const first = hostAddress(
       {
         told: this.#toldAddress,
         reachedAt: this.#node.reachedAt(),
         byName: isByName(this.#node.machine()),
-        before: knownNode(name, cache).internalIP,
+        before: before.internalIP,
       },
-      neighbourhoodOf(name, cache),
+      around,
     );
+    if (!familyNetwork(clusterSettings(cache).network, 'IPv6')) return { first, second: undefined };
+    return { first, second: hostAddressIPv6({ told: this.#toldAddressIPv6, before: before.internalIPv6 }, around) };
   }
 }

@@ -9,8 +9,8 @@ import {
   type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
-import type { GrowingVolume, PodReport } from '../../../contracts/agent/index.ts';
-import { homeOf } from '../../../contracts/objects/local-volumes.ts';
+import type { GrowingVolume, PodReport, TendedVolume } from '../../../contracts/agent/index.ts';
+import { homeOf } from '../../../contracts/objects/made-volumes.ts';
 import { deletion } from '../../core/admission/deletion.ts';
 import { PlumbError } from '../../core/errors.ts';
 import {
@@ -22,6 +22,7 @@ import {
 import { boundedPodStatus } from '../../core/nodes/bounded-report.ts';
 import { grownVolume, stuckGrowth } from '../../core/volumes/growth.ts';
 import { DATA_DELETED } from '../../core/volumes/names.ts';
+import { tendedVolume } from '../../core/volumes/share-volume.ts';
 import { judgePodReport } from '../../core/nodes/pod-status.ts';
 import { kubeTime } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
@@ -29,6 +30,7 @@ import type { Log } from '../../ports/log.ts';
 import type { AnyWriteOp, WriteOp } from '../../ports/object-store.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
+import { turns } from '../runtime/slices.ts';
 import { knownNode } from './known-node.ts';
 
 export interface StatusWriterOptions {
@@ -71,6 +73,8 @@ export class StatusWriter {
   readonly #emptied = new Map<string, readonly string[]>();
   /** Volumes that are to grow, by node. */
   readonly #growing = new Map<string, readonly GrowingVolume[]>();
+  /** What is said of volumes on shares, by the node that tends them. */
+  readonly #tended = new Map<string, readonly TendedVolume[]>();
   /** Conditions as they should be, by object and type. */
   readonly #conditions = new Map<ObjectKey<ConditionKind>, Map<string, NewCondition>>();
   /** When a heartbeat of each node was written last, on the monotonic clock. */
@@ -134,6 +138,17 @@ export class StatusWriter {
     );
   }
 
+  /** Of volumes on shares that the node tends: done, or why not. */
+  #tendedOps(now: Date): { readonly op: AnyWriteOp; readonly isLast: boolean; readonly again: () => void }[] {
+    return [...this.#tended].flatMap(([node, words]) =>
+      words.flatMap((word) => {
+        const volume = this.#cache.get(objectKey('PersistentVolume', undefined, word.name));
+        const op = volume && tendedVolume(volume, node, word, now);
+        return op ? [{ op, isLast: true, again: () => this.#touch(objectKey('Node', undefined, node)) }] : [];
+      }),
+    );
+  }
+
   /** A sign of life with what the node is like. Written when it says something new, or when a heartbeat is due. */
   node(name: string, observation: NodeObservation): void {
     this.#observed.set(name, observation);
@@ -143,6 +158,9 @@ export class StatusWriter {
     const growing = observation.report?.growingVolumes;
     if (growing) this.#growing.set(name, growing);
     else this.#growing.delete(name);
+    const tended = observation.report?.tendedVolumes;
+    if (tended) this.#tended.set(name, tended);
+    else this.#tended.delete(name);
     this.#touch(objectKey('Node', undefined, name));
   }
 
@@ -151,6 +169,7 @@ export class StatusWriter {
     this.#observed.delete(name);
     this.#emptied.delete(name);
     this.#growing.delete(name);
+    this.#tended.delete(name);
     this.#beats.delete(name);
     this.#seen.delete(name);
   }
@@ -199,11 +218,11 @@ export class StatusWriter {
 
   async #flush(): Promise<void> {
     const { signal } = this.#stopping;
-    await new Promise((resolve) => {
-      setImmediate(resolve);
-    });
     try {
-      while ((this.#pods.size > 0 || this.#dirty.size > 0) && !signal.aborted) await this.#writeAll(signal);
+      do {
+        await turns.next();
+        await this.#writeAll(signal);
+      } while ((this.#pods.size > 0 || this.#dirty.size > 0) && !signal.aborted);
     } catch (error) {
       if (!signal.aborted) this.#log.error('reports of nodes are not written', { error: String(error) });
     }
@@ -237,7 +256,7 @@ export class StatusWriter {
           ]
         : [];
     });
-    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps(), ...this.#growthOps()];
+    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps(), ...this.#growthOps(), ...this.#tendedOps(now)];
     if (ops.length === 0) return;
     try {
       const results = await this.#cache.write(

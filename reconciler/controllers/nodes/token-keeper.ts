@@ -18,7 +18,7 @@ import { DEFAULT_ISSUER, type SigningKey } from '../../core/service-accounts/sig
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { StoreCache } from '../runtime/cache.ts';
-import { Turns } from '../runtime/slices.ts';
+import { turns } from '../runtime/slices.ts';
 
 export interface TokenKeeperOptions {
   readonly cache: Pick<StoreCache, 'get' | 'list'>;
@@ -130,7 +130,6 @@ export class TokenKeeper {
   }
 
   async #makeDue(): Promise<void> {
-    const turns = new Turns();
     for (const key of this.#due) {
       this.#due.delete(key);
       if (turns.isOver) await turns.next();

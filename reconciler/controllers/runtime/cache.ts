@@ -18,6 +18,7 @@ import {
 import { unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
+import type { Counted } from '../../core/quota/counts.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -25,7 +26,7 @@ import type { AnyWriteOp, ChangeEvent, ObjectStore, WriteResult } from '../../po
 import type { StoreView } from './controller.ts';
 import type { CustomTable } from './custom-table.ts';
 import { ObjectTable } from './object-table.ts';
-import { Turns } from './slices.ts';
+import { turns } from './slices.ts';
 
 /** `previous`: the object before, undefined when it is new. For a `delete`, `object` is as it was last. */
 export type ChangeListener<S extends AnyStored = Stored> = (
@@ -138,7 +139,6 @@ export class StoreCache implements StoreView {
     this.#writesInFlight += 1;
     try {
       const results = await this.#store.write(ops, signal);
-      const turns = new Turns();
       for (const [index, result] of results.entries()) {
         if (turns.isOver) await turns.next();
         if (result.ok) this.#accept(ops[index]?.op === 'delete' ? 'delete' : 'put', result.object);
@@ -197,8 +197,24 @@ export class StoreCache implements StoreView {
     return this.#table.labelled(kind, key, value, namespace);
   }
 
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[] {
+    return this.#table.fromSource(kind, sourceName);
+  }
+
+  selecting<K extends Kind>(kind: K, pod: StoredOf<'Pod'>): readonly StoredOf<K>[] {
+    return this.#table.selecting(kind, pod);
+  }
+
+  pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
+    return this.#table.pointingAt(kind, podUid);
+  }
+
   withAddress(address: string): readonly StoredOf<'Node' | 'Machine'>[] {
     return this.#table.withAddress(address);
+  }
+
+  quotaCount(quota: StoredOf<'ResourceQuota'>): Counted {
+    return this.#table.quotaCount(quota);
   }
 
   eventsRegarding(object: Event['involvedObject']): readonly StoredOf<'Event'>[] {
@@ -217,7 +233,6 @@ export class StoreCache implements StoreView {
 
   async #relist(signal: AbortSignal): Promise<void> {
     const { objects, resourceVersion } = await this.#store.list(undefined, signal);
-    const turns = new Turns();
     for (const object of objects) {
       if (turns.isOver) await turns.next();
       this.#accept('put', object);
@@ -245,7 +260,6 @@ export class StoreCache implements StoreView {
         this.#log.info('the change stream no longer reaches back to where this process was: listing again');
         return;
       }
-      const turns = new Turns();
       for (const { type, object } of batch.events) {
         if (turns.isOver) await turns.next();
         this.#accept(type, object);

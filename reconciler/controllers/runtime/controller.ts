@@ -11,10 +11,12 @@ import type {
   Stored,
   StoredAt,
   StoredOf,
+  StoredResourceQuota,
   StoredUnstructured,
 } from '../../../contracts/objects/index.ts';
 import type { CustomView } from '../../core/kinds/custom.ts';
 import type { Paced } from '../../core/paced.ts';
+import type { Counted } from '../../core/quota/counts.ts';
 import type { AnyDecision } from '../../core/step.ts';
 import type { RefusedWrite } from '../../core/workloads/refused-pods.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
@@ -39,6 +41,14 @@ export interface StoreView {
   pendingPods(): readonly StoredOf<'Pod'>[];
   /** Objects that have the label key=value. */
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[];
+  /** Objects that came from this source, ordered by key. */
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[];
+  /** Of the pod's namespace, those whose selector of labels wants it: only Services have one that is looked up so. */
+  selecting<K extends Kind>(kind: K, pod: StoredOf<'Pod'>): readonly StoredOf<K>[];
+  /** Those that have the pod with this uid among their endpoints. */
+  pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[];
+  /** What the quota counts, kept up as objects change; where it is absent, its namespace is counted each time. */
+  quotaCount?(quota: StoredResourceQuota): Counted;
 }
 
 export interface PassContext {

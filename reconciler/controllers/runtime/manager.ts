@@ -28,7 +28,8 @@ import { Dispatch, type Lane } from './dispatch.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { OwnWrites } from './own-writes.ts';
 import { AdmissionRefusal, Writer } from './writer.ts';
-import { inSlices, Turns } from './slices.ts';
+import { Rests } from './rests.ts';
+import { inSlices, turns } from './slices.ts';
 
 export interface ControllerManagerOptions {
   readonly queue: WorkQueue;
@@ -63,6 +64,7 @@ interface QueueLane extends Lane {
   readonly queue: QueueName;
   /** Keys not yet in the queue. */
   readonly asked: Map<AnyKey, Priority>;
+  readonly rests: Rests;
 }
 
 /** The queue that a controller works. */
@@ -127,12 +129,19 @@ export class ControllerManager {
     this.#concurrency = options.concurrency ?? DEFAULT_CONCURRENCY;
     this.#resyncMs = options.resyncMs ?? DEFAULT_RESYNC_MS;
     this.#writer = new Writer({ cache: options.cache, recorder: options.recorder, clock: options.clock });
-    this.#lanes = options.controllers.map((controller) => ({
-      controller,
-      queue: queueOf(controller),
-      asked: new Map(),
-      ownWrites: new OwnWrites(),
-    }));
+    this.#lanes = options.controllers.map((controller) => {
+      const ask = (key: AnyKey, priority: Priority): void => {
+        this.#enqueue(lane, [key], priority);
+      };
+      const lane: QueueLane = {
+        controller,
+        queue: queueOf(controller),
+        asked: new Map(),
+        ownWrites: new OwnWrites(),
+        rests: new Rests({ clock: options.clock, signal: this.#stopping.signal, ask }),
+      };
+      return lane;
+    });
     this.#dispatch = new Dispatch({
       lanes: this.#lanes,
       view: this.#cache,
@@ -199,7 +208,6 @@ export class ControllerManager {
 
   /** Asks for a pass over each object that has work in it; of those that are `meant`. Objects that come meanwhile ask. */
   async #resync(meant: (object: AnyStored) => boolean, signal: AbortSignal): Promise<void> {
-    const turns = new Turns();
     const over = async <S extends AnyStored>(
       objects: readonly S[],
       lane: QueueLane,
@@ -224,8 +232,8 @@ export class ControllerManager {
   }
 
   /** Collects keys until the event loop's turn ends, then adds them in one round trip for each controller. */
-  #enqueue({ asked }: QueueLane, keys: readonly AnyKey[], priority: Priority): void {
-    for (const key of keys) if (asked.get(key) !== 'fresh') asked.set(key, priority);
+  #enqueue({ asked, rests }: QueueLane, keys: readonly AnyKey[], priority: Priority): void {
+    for (const key of keys) if (asked.get(key) !== 'fresh' && !rests.defers(key, priority)) asked.set(key, priority);
     if (asked.size > 0) this.#flushing ??= this.#flush();
   }
 
@@ -279,6 +287,8 @@ export class ControllerManager {
   }
 
   async #run(lane: QueueLane, key: AnyKey, signal: AbortSignal): Promise<number | undefined> {
+    // The queue's server answers many at once.
+    if (turns.isOver) await turns.next();
     signal.throwIfAborted();
     const { controller } = lane;
     const context: PassContext = {
@@ -289,6 +299,7 @@ export class ControllerManager {
       ids: this.#ids,
     };
     const decided = isCustomKey(key) ? controller.custom?.decide(key, context) : controller.decide(key, context);
+    lane.rests.took(key, this.#clock.monotonic() - context.monotonic);
     if (!decided) return undefined;
     const decision = 'steps' in decided ? decided : await inSlices(decided, signal);
     try {

@@ -4,7 +4,9 @@
  */
 import {
   internalIP,
+  internalIPOf,
   keyOf,
+  labelsInclude,
   type Event,
   type Kind,
   type KindRegistry,
@@ -13,8 +15,10 @@ import {
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { SOURCE_ANNOTATION } from '../../core/diff/types.ts';
 import { regardingTerm } from '../../core/events/backlog.ts';
 import { definedKinds } from '../../core/kinds/custom-definitions.ts';
+import { QuotaCounts, type Counted } from '../../core/quota/counts.ts';
 import type { StoreView } from './controller.ts';
 import { CustomTable } from './custom-table.ts';
 import { Ordered } from './ordered.ts';
@@ -25,8 +29,10 @@ const NONE: readonly never[] = [];
 export class ObjectTable implements StoreView {
   readonly custom: CustomTable;
   readonly #objects = new Map<ObjectKey, Stored>();
-  /** Objects that carry a term: a kind, a namespace, a label, an owner's uid, a node's name. */
+  /** Objects that carry a term: a kind, a namespace, a label, an owner's uid, a node's name, a source. */
   readonly #terms = new Map<string, Ordered<Stored>>();
+
+  readonly #quotas = new QuotaCounts((kind, namespace) => this.list<Kind>(kind, namespace));
 
   /** Of these definitions, which are the list as it was last. */
   #defined: { readonly by: readonly StoredOf<'CustomResourceDefinition'>[]; readonly kinds: KindRegistry } | undefined;
@@ -68,6 +74,22 @@ export class ObjectTable implements StoreView {
       : found.filter((object) => object.metadata.namespace === namespace);
   }
 
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[] {
+    return this.#find<K>(sourceTerm(kind, sourceName));
+  }
+
+  selecting<K extends Kind>(kind: K, { metadata }: StoredOf<'Pod'>): readonly StoredOf<K>[] {
+    const { namespace, labels = {} } = metadata;
+    const found: readonly Stored[] = Object.entries(labels)
+      .flatMap((label) => this.#find<'Service'>(selectorTerm(kind, namespace, label)))
+      .filter(({ spec }) => labelsInclude(labels, spec.selector ?? {}));
+    return found as readonly StoredOf<K>[];
+  }
+
+  pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
+    return this.#find<K>(endpointTerm(kind, podUid));
+  }
+
   /** Nodes that have this address, and Machines whose manifest has it. */
   withAddress(address: string): readonly StoredOf<'Node' | 'Machine'>[] {
     return this.#find<'Node' | 'Machine'>(`address ${address}`);
@@ -76,6 +98,10 @@ export class ObjectTable implements StoreView {
   /** Events of one object, by its kind, namespace, name and uid as `involvedObject` has them. */
   eventsRegarding(object: Event['involvedObject']): readonly StoredOf<'Event'>[] {
     return this.#find<'Event'>(regardingTerm(object));
+  }
+
+  quotaCount(quota: StoredOf<'ResourceQuota'>): Counted {
+    return this.#quotas.of(quota);
   }
 
   #kinds(): KindRegistry {
@@ -100,6 +126,7 @@ export class ObjectTable implements StoreView {
       if (!found) this.#terms.set(term, (found = new Ordered()));
       found.put(key, object);
     }
+    this.#quotas.changed(previous, object);
     return previous;
   }
 
@@ -108,6 +135,7 @@ export class ObjectTable implements StoreView {
     if (!previous) return undefined;
     this.#objects.delete(key);
     for (const term of termsOf(previous)) this.#drop(term, key);
+    this.#quotas.changed(previous, undefined);
     return previous;
   }
 
@@ -134,11 +162,25 @@ function labelTerm(kind: Kind, key: string, value: string): string {
   return `label ${kind} ${key}=${value}`;
 }
 
+function sourceTerm(kind: Kind, sourceName: string): string {
+  return `source ${kind} ${sourceName}`;
+}
+
+function selectorTerm(kind: Kind, namespace: string | undefined, [key, value]: readonly [string, string]): string {
+  return `selector ${kind} ${namespace ?? ''} ${key}=${value}`;
+}
+
+function endpointTerm(kind: Kind, podUid: string): string {
+  return `endpoint ${kind} ${podUid}`;
+}
+
 function termsOf(object: Stored): string[] {
   const { metadata, kind } = object;
   const terms = [kindTerm(kind)];
   if (metadata.namespace !== undefined) terms.push(namespaceTerm(kind, metadata.namespace));
   for (const [key, value] of Object.entries(metadata.labels ?? {})) terms.push(labelTerm(kind, key, value));
+  const source = metadata.annotations?.[SOURCE_ANNOTATION];
+  if (source !== undefined) terms.push(sourceTerm(kind, source));
   for (const { uid, controller } of metadata.ownerReferences ?? [])
     terms.push(`${controller === true ? 'owner' : 'co-owner'} ${kind} ${uid}`);
   const addresses = (...some: readonly (string | undefined)[]): void => {
@@ -148,8 +190,18 @@ function termsOf(object: Stored): string[] {
     if (object.spec.nodeName !== undefined) terms.push(`node ${object.spec.nodeName}`);
     else if (metadata.deletionTimestamp === undefined) terms.push(PENDING);
   }
+  if (object.kind === 'Service') {
+    // By one of its labels: what it selects has all of them.
+    const [label] = Object.entries(object.spec.selector ?? {});
+    if (label) terms.push(selectorTerm(kind, metadata.namespace, label));
+  }
+  if (object.kind === 'EndpointSlice')
+    for (const { targetRef } of object.endpoints)
+      if (targetRef?.uid !== undefined) terms.push(endpointTerm(kind, targetRef.uid));
+  if (object.kind === 'PeerSlice')
+    for (const { uid } of object.members) if (uid !== undefined) terms.push(endpointTerm(kind, uid));
   if (object.kind === 'Event') terms.push(regardingTerm(object.involvedObject));
-  if (object.kind === 'Node') addresses(internalIP(object));
-  if (object.kind === 'Machine') addresses(object.spec.internalIP, object.spec.address);
+  if (object.kind === 'Node') addresses(internalIP(object), internalIPOf(object, 'IPv6'));
+  if (object.kind === 'Machine') addresses(object.spec.internalIP, object.spec.internalIPv6, object.spec.address);
   return terms;
 }

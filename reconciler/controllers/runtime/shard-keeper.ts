@@ -85,6 +85,8 @@ export class ShardKeeper {
     this.#again = true;
     this.#settling ??= this.#settleAll().finally(() => {
       this.#settling = undefined;
+      // What came when it was just over.
+      if (this.#again && !this.#stopping.signal.aborted) this.#settle();
     });
   }
 

@@ -24,6 +24,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { AnyWriteOp, WriteResult } from '../../ports/object-store.ts';
 import type { StoreCache } from './cache.ts';
 import type { EventRecorder } from './event-recorder.ts';
+import { turns } from './slices.ts';
 
 export interface WriterOptions {
   readonly cache: StoreCache;
@@ -120,6 +121,7 @@ export class Writer {
     });
     for (let turn = writing.next(); ;) {
       if (turn.done) return turn.value;
+      if (turns.isOver) await turns.next();
       turn = writing.next(await this.#cache.write(turn.value, signal));
     }
   }
@@ -133,9 +135,13 @@ export interface Writing {
   record(event: EventStep): void;
 }
 
+/** Steps after which others may have their turn: of a pass that makes thousands of pods, all at once would be long. */
+const PAUSE_AFTER = 50;
+
 /**
  * What {@link Writer.attempt} does, without the store: yields writes, each time to different objects, and is to be
- * resumed with the results of all of them. For whoever keeps objects elsewhere.
+ * resumed with the results of all of them. None among much that is decided: others may go first there, as a write is for
+ * the version that was decided on. For whoever keeps objects elsewhere.
  */
 export function* write(
   steps: readonly AnyStep[],
@@ -154,7 +160,8 @@ export function* write(
     problems.push(...found);
     const left = new Set([...batch.writes.filter(follows), ...found.map(({ step }) => step)]);
     for (const { step } of found) failed.add(keyOfStep(step));
-    for (const one of batch.events) {
+    for (const [index, one] of batch.events.entries()) {
+      if (index % PAUSE_AFTER === PAUSE_AFTER - 1) yield [];
       if (!one.follows || !left.has(one.follows)) writing.record(one.event);
     }
   }
@@ -177,7 +184,8 @@ function* writeBatch(
   let left = steps;
   for (let round = 1, outbid = 0; left.length > 0; round += 1) {
     const planned: PlannedWrite[] = [];
-    for (const step of left) {
+    for (const [index, step] of left.entries()) {
+      if (index % PAUSE_AFTER === PAUSE_AFTER - 1) yield [];
       const decided = decide(step, written, writing);
       if (!decided.admitted) problems.push({ step, reason: decided.reason, message: decided.message });
       else if (decided.write) planned.push({ step, op: decided.write });

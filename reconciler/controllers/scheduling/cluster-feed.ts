@@ -2,6 +2,7 @@
 import {
   namespacedName,
   objectKey,
+  type Node,
   type PriorityClass,
   type Stored,
   type StoredPod,
@@ -62,8 +63,7 @@ export function take(
     case 'Node':
       if (type === 'delete') cluster.removeNode(object.metadata.name);
       else cluster.setNode(object);
-      // While its volumes are not known none is made.
-      if (previous?.kind === 'Node' && isUnheard(previous) && (type === 'delete' || !isUnheard(object)))
+      if (previous?.kind === 'Node' && mayHaveMore(previous, type === 'delete' ? undefined : object))
         cluster.volumesChanged();
       return;
     case 'Pod':
@@ -95,6 +95,14 @@ export function take(
       return;
     default:
   }
+}
+
+/** Whether volumes may be made now that were not: while those of a node are not known none is, nor without room. */
+function mayHaveMore(before: Node, after: Node | undefined): boolean {
+  return (
+    (isUnheard(before) && (after === undefined || !isUnheard(after))) ||
+    (after !== undefined && before.status?.volumeRoom !== after.status?.volumeRoom)
+  );
 }
 
 /** What there is of volumes, read from the view when it is asked for. */

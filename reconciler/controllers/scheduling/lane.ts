@@ -6,6 +6,8 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import type { QueueWorker, WorkQueue } from '../../ports/work-queue.ts';
 import type { StoreCache } from '../runtime/cache.ts';
+import { HeldChanges } from '../runtime/held-changes.ts';
+import { inSlices, turns } from '../runtime/slices.ts';
 import type { Writer } from '../runtime/writer.ts';
 import { PendingPods, SCHEDULER_NAME, type Pass } from './pending-pods.ts';
 
@@ -25,41 +27,62 @@ export class SchedulingLane {
   readonly #options: SchedulingLaneOptions;
   #pending: PendingPods | undefined;
   #asked = false;
-  #closed = false;
+  readonly #stopping = new AbortController();
   /** A pass that runs goes on until no pod can be tried, and asks for the next one itself. */
   #working = false;
-  /** When the next pass is asked for already, in ms since the epoch. */
+  /** When the next pass is asked for already, by the clock that nobody sets. */
   #next = Infinity;
+  /** The time of day when that clock began. */
+  readonly #beganAt: number;
   #worker: QueueWorker | undefined;
-  #unsubscribe: (() => void) | undefined;
+  #held: HeldChanges | undefined;
+  #starting: Promise<void> | undefined;
 
   constructor(options: SchedulingLaneOptions) {
     this.#options = options;
+    this.#beganAt = options.clock.now().getTime() - options.clock.monotonic();
   }
 
-  /** Call once, with a synced cache. */
+  /** Call once, with a synced cache. What is there is taken in first, in slices. */
   start(): void {
-    const { cache, queue } = this.#options;
-    const pending = new PendingPods(cache);
-    this.#pending = pending;
-    this.#unsubscribe = cache.subscribe((type, object, previous) => {
-      pending.changed(type, object, previous);
-      this.#ask();
+    this.#starting = this.#takeIn().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted)
+        this.#options.log.error('scheduling does not begin', { error: errorText(error) });
     });
-    this.#worker = queue.work('scheduling', 1, (_key, signal) => this.#work(pending, signal));
-    this.#ask();
   }
 
-  /** What the scheduler knows; undefined before {@link start}. */
+  /** What the scheduler knows; undefined before it knows all that is there. */
   get pending(): PendingPods | undefined {
     return this.#pending;
   }
 
   /** Asks the queue for nothing any more. */
   async close(graceMs?: number): Promise<void> {
-    this.#closed = true;
-    this.#unsubscribe?.();
+    this.#stopping.abort(new Error('scheduling is being closed'));
+    this.#held?.stop();
+    await this.#starting;
     await this.#worker?.close(graceMs);
+  }
+
+  async #takeIn(): Promise<void> {
+    const { cache, queue } = this.#options;
+    const { signal } = this.#stopping;
+    let pending: PendingPods | undefined;
+    const held = new HeldChanges(cache, (type, object, previous) => {
+      pending?.changed(type, object, previous);
+      this.#ask();
+    });
+    this.#held = held;
+    const filled = (pending = await inSlices(PendingPods.filling(cache), signal));
+    await held.release(signal);
+    this.#pending = filled;
+    this.#worker = queue.work('scheduling', 1, (_key, during) => this.#work(filled, during));
+    this.#ask();
+  }
+
+  /** The time of day as it is where nobody sets the clock: what pods back off by. */
+  #steady(): Date {
+    return new Date(this.#beganAt + this.#options.clock.monotonic());
   }
 
   /** All changes of one turn of the event loop make one pass; where no pod can be tried there is none. */
@@ -68,12 +91,12 @@ export class SchedulingLane {
     this.#asked = true;
     setImmediate(() => {
       this.#asked = false;
-      if (this.#closed || this.#working) return;
-      const { clock, queue, log } = this.#options;
-      const now = clock.now();
-      const wait = this.#pending?.nextInMs(now);
-      if (wait === undefined || (wait > 0 && this.#next <= now.getTime() + wait)) return;
-      this.#next = wait === 0 ? Infinity : now.getTime() + wait;
+      if (this.#stopping.signal.aborted || this.#working) return;
+      const { queue, log } = this.#options;
+      const steady = this.#steady();
+      const wait = this.#pending?.nextInMs(steady);
+      if (wait === undefined || (wait > 0 && this.#next <= steady.getTime() + wait)) return;
+      this.#next = wait === 0 ? Infinity : steady.getTime() + wait;
       (wait === 0 ? queue.add('scheduling', KEY) : queue.addAfter('scheduling', KEY, wait)).catch((error: unknown) => {
         this.#next = Infinity;
         log.warn('could not ask for scheduling', { error: errorText(error) });
@@ -88,22 +111,20 @@ export class SchedulingLane {
     let writing = Promise.resolve();
     try {
       while (!signal.aborted) {
-        const pass = pending.pass(clock.now(), SLICE);
+        const pass = pending.pass(clock.now(), SLICE, this.#steady());
         if (pass.steps.length === 0 && pass.tried === 0) break;
         const earlier = writing;
         writing = this.#write(pending, pass, earlier, signal);
         // It is awaited in the next round. Until then a failure has no handler, which would end the process.
         writing.catch(() => undefined);
         await earlier;
-        await new Promise((resolve) => {
-          setImmediate(resolve);
-        });
+        await turns.next();
       }
     } finally {
       this.#working = false;
       await writing;
     }
-    const wait = pending.nextInMs(clock.now());
+    const wait = pending.nextInMs(this.#steady());
     return wait === undefined ? {} : { requeueAfterMs: wait };
   }
 

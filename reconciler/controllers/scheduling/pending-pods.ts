@@ -22,15 +22,16 @@ import { explainPlacement, type PlacementExplanation } from '../../core/scheduli
 import type { Gate } from '../../core/scheduling/framework.ts';
 import type { Profile } from '../../core/scheduling/profile.ts';
 import { asPreempted, preemption } from '../../core/scheduling/preemption.ts';
-import { SchedulingQueue, type QueueCounts } from '../../core/scheduling/queue.ts';
+import { SchedulingQueue, type QueueCounts, type QueuePosition } from '../../core/scheduling/queue.ts';
 import { Scheduler, type Outcome } from '../../core/scheduling/scheduler.ts';
 import type { Step } from '../../core/step.ts';
 import { evictionSteps } from '../../core/workloads/disruption.ts';
 import { byAge } from '../../core/workloads/owners.ts';
+import { finish, type Paced } from '../../core/paced.ts';
 import { isTerminating } from '../../core/workloads/pod-state.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { StoreView } from '../runtime/controller.ts';
-import { fill, take, type Feed } from './cluster-feed.ts';
+import { filling, take, type Feed } from './cluster-feed.ts';
 import { profilesOf } from './profiles.ts';
 
 /** Component of the scheduler's events, and what ties between nodes depend on. */
@@ -62,14 +63,27 @@ export class PendingPods {
   #named: ReadonlySet<string> = new Set();
   /** Victims, by uid, whose deletion is decided on and does not show yet. */
   readonly #going = new Set<string>();
+  /** How far the clock was set since this began, in ms. */
+  #setBy = 0;
 
-  constructor(view: StoreView) {
+  private constructor(view: StoreView) {
     this.#view = view;
     [this.#scheduler, this.#queue] = this.#configure();
     this.#cluster.subscribe((event) => {
       this.#queue.event(event);
     });
-    fill(this.#feed, view);
+  }
+
+  /** With all that the view holds. */
+  static of(view: StoreView): PendingPods {
+    return finish(PendingPods.filling(view));
+  }
+
+  /** As {@link of}, of the view as it is when the work begins; {@link changed} is for what changed since. */
+  static *filling(view: StoreView): Paced<PendingPods> {
+    const pending = new PendingPods(view);
+    yield* filling(pending.#feed, view);
+    return pending;
   }
 
   get counts(): QueueCounts {
@@ -104,21 +118,26 @@ export class PendingPods {
 
   /**
    * Milliseconds until a pod can be tried, 0 when one can now; undefined when only a change can help, or nothing waits.
+   * `steady`: as for {@link pass}.
    */
-  nextInMs(now: Date): number | undefined {
-    return this.#queue.nextInMs(now.getTime());
+  nextInMs(steady: Date): number | undefined {
+    return this.#queue.nextInMs(steady.getTime());
   }
 
-  /** Tries at most `limit` pods (and the rest of their groups), in order. */
-  pass(now: Date, limit: number): Pass {
+  /**
+   * Tries at most `limit` pods (and the rest of their groups), in order. `steady`: now by a clock that nobody sets, by
+   * which pods back off; what is written has the time of `now`.
+   */
+  pass(now: Date, limit: number, steady = now): Pass {
+    this.#setBy = now.getTime() - steady.getTime();
     const steps: Step[] = this.#queue.takeGated().flatMap(({ pod, gate }) => this.#tell(pod, gate, now, undefined));
     const placed: StoredPod[] = [];
     const preemptions: Preemption[] = [];
     let tried = 0;
-    const popped = new Map(this.#queue.pop(limit, now.getTime()).map((pod) => [pod.metadata.uid, pod]));
+    const popped = new Map(this.#queue.pop(limit, steady.getTime()).map((pod) => [pod.metadata.uid, pod]));
     for (const [uid, pod] of popped) {
       popped.delete(uid);
-      for (const outcome of this.#try(pod, popped, now)) {
+      for (const outcome of this.#try(pod, popped, steady)) {
         tried++;
         steps.push(...this.#settle(outcome, now));
         if (outcome.is === 'placed') placed.push(outcome.pod);
@@ -131,13 +150,25 @@ export class PendingPods {
   /** Why the pod is where it is, or nowhere, as things are now; undefined for one that needs no place any more. */
   explain(pod: StoredPod): PlacementExplanation | undefined {
     return explainPlacement(this.#scheduler, pod, {
-      queue: this.#queue.position(pod.metadata.uid),
+      queue: this.#position(pod.metadata.uid),
       waitingOfGroup: (group) =>
         this.#view
           .pendingPods()
           .filter((other) => this.#cluster.shape(other).group === group && !this.#cluster.placed(other.metadata.uid))
           .length,
     });
+  }
+
+  /** With its times as the clock shows them. */
+  #position(uid: string): QueuePosition | undefined {
+    const position = this.#queue.position(uid);
+    return (
+      position && {
+        ...position,
+        ...(position.triedAt !== undefined && { triedAt: position.triedAt + this.#setBy }),
+        ...(position.nextBy !== undefined && { nextBy: position.nextBy + this.#setBy }),
+      }
+    );
   }
 
   /** The store refused the binding: the place is free again. */
@@ -162,14 +193,14 @@ export class PendingPods {
   }
 
   /** Alone, or with all that wait of its group; those are taken from `popped`. */
-  #try(pod: StoredPod, popped: Map<string, StoredPod>, now: Date): readonly Outcome[] {
+  #try(pod: StoredPod, popped: Map<string, StoredPod>, steady: Date): readonly Outcome[] {
     const together = this.#scheduler.together(pod);
     if (together === undefined) return [this.#scheduler.place(pod)];
     if (!('group' in together)) return [{ is: 'refused', pod, refusal: together }];
     const isMember = (other: StoredPod): boolean => this.#cluster.shape(other).group === together.group;
     const members = [...popped.values()].filter(isMember);
     for (const { metadata } of members) popped.delete(metadata.uid);
-    const all = [pod, ...members, ...this.#queue.popAlso(isMember, now.getTime())];
+    const all = [pod, ...members, ...this.#queue.popAlso(isMember, steady.getTime())];
     return this.#scheduler.placeTogether(all.sort(byAge), together);
   }
 

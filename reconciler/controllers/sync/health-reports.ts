@@ -1,6 +1,6 @@
 /** How the objects of a source are. */
 import { customSourceObjects, reportHealth, sourceObjects, type ObjectReport } from '../../core/revisions/health.ts';
-import { Turns } from '../runtime/slices.ts';
+import { turns } from '../runtime/slices.ts';
 import type { SyncDependencies } from './dependencies.ts';
 
 /** Changes of objects that come together are looked at once, in milliseconds. */
@@ -27,7 +27,6 @@ export class HealthReports {
   async read(signal: AbortSignal): Promise<readonly ObjectReport[]> {
     const { view, clock } = this.#deps;
     const reports: ObjectReport[] = [];
-    const turns = new Turns();
     let began = clock.monotonic();
     let tookMs = 0;
     for (const object of [...sourceObjects(view, this.#name), ...customSourceObjects(view.custom, this.#name)]) {

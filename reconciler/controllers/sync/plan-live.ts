@@ -3,6 +3,7 @@ import {
   DEFAULT_NAMESPACE,
   isCustom,
   keyOf,
+  type AnyKey,
   type AnyStored,
   type CustomKey,
   type ObjectKey,
@@ -11,17 +12,31 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { andMore } from '../../core/and-more.ts';
 import { changedFields, configChange } from '../../core/diff/field-changes.ts';
-import { checkPlan, itemsInOrder, planInput, planSync, type AnyPlanItem, type Plan } from '../../core/diff/index.ts';
-import type { Desired, Diagnostic } from '../../core/manifests/index.ts';
+import {
+  checkPlan,
+  itemsInOrder,
+  orderPlan,
+  planInput,
+  planSync,
+  SOURCE_ANNOTATION,
+  type AnyPlanItem,
+  type Ordered,
+  type Plan,
+  type Refusal,
+} from '../../core/diff/index.ts';
+import { HOOK_RUN, hookOf } from '../../core/diff/sync-order.ts';
+import type { Desired } from '../../core/manifests/index.ts';
 import { pruneGuard } from '../../core/revisions/prune-guard.ts';
-import { customSourceObjects, sourceObjects } from '../../core/revisions/health.ts';
+import type { Health } from '../../core/health/health.ts';
+import { objectAt } from '../../core/kinds/custom.ts';
+import { customSourceObjects, reportHealth, sourceObjects } from '../../core/revisions/health.ts';
 import type { AnyStep } from '../../core/step.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
 export interface LivePlan {
   readonly plan: Plan;
   /** Why it may not be executed; empty when it may. */
-  readonly refusals: readonly Diagnostic[];
+  readonly refusals: readonly Refusal[];
 }
 
 /** Plans `desired` against the view. Reads nothing else. */
@@ -49,26 +64,75 @@ export function planLive(view: StoreView, sourceName: string, applied: Desired, 
   };
 }
 
-function stepOf(item: AnyPlanItem): AnyStep {
+function stepOf(item: AnyPlanItem, foreground: Ordered['foreground']): AnyStep {
   switch (item.action) {
     case 'create':
       return { do: 'create', object: item.object };
     case 'update':
       return { do: 'update', object: item.object as AnyStored };
     case 'delete':
-      return { do: 'delete', key: item.key, uid: item.object.metadata.uid ?? '' };
+      return {
+        do: 'delete',
+        key: item.key,
+        uid: item.object.metadata.uid ?? '',
+        ...(foreground.has(item.key) && { propagation: 'Foreground' }),
+      };
   }
 }
 
 /**
- * The plan's items as steps, in the plan's order. What is in a Namespace that the plan deletes is left to the Namespace's
- * controller, which deletes pods first.
+ * Items of the plan as steps, in the plan's order, after the hooks; the whole plan where no order is given. What is in a Namespace that the plan deletes is left
+ * to the Namespace's controller, which deletes pods first.
  */
-export function stepsOf(plan: Plan): AnyStep[] {
+export function stepsOf(plan: Plan, order?: Pick<Ordered, 'items' | 'hooks' | 'foreground'>): AnyStep[] {
+  const { items, hooks, foreground } = order ?? { items: itemsInOrder(plan), hooks: [], foreground: new Set<AnyKey>() };
   const going = new Set(plan.items.flatMap((item) => endingNamespace(item) ?? []));
-  return itemsInOrder(plan)
-    .filter(({ action, object }) => action !== 'delete' || !going.has(object.metadata.namespace ?? ''))
-    .map(stepOf);
+  return [
+    ...hooks,
+    ...items
+      .filter(({ action, object }) => action !== 'delete' || !going.has(object.metadata.namespace ?? ''))
+      .map((item) => stepOf(item, foreground)),
+  ];
+}
+
+/** Which part of a plan may be carried out now: see `core/diff/order-plan.ts`. */
+export function orderLive(
+  view: StoreView,
+  sourceName: string,
+  revision: string,
+  plan: Plan,
+  applied: Desired,
+  desired: Desired,
+): Ordered {
+  return orderPlan({
+    plan,
+    sourceName,
+    revision,
+    applied: [...applied.state.values(), ...applied.custom.values()],
+    desired: [...desired.state.values(), ...desired.custom.values()],
+    live: (key) => objectAt(view, key),
+    health: (object) => healthOf(object as AnyStored, view),
+  });
+}
+
+/** Hooks of the revision in force that have ended, and are to go then. */
+export function endedHooks(view: StoreView, sourceName: string, { state, custom }: Desired): readonly AnyStep[] {
+  return [...state.values(), ...custom.values()].flatMap(({ key, object }): readonly AnyStep[] => {
+    const hook = hookOf(object);
+    if (!hook || !(hook.goes.succeeded || hook.goes.failed)) return [];
+    const live: AnyStored | undefined = objectAt(view, key);
+    const { annotations, deletionTimestamp, uid } = live?.metadata ?? {};
+    const isOurs = annotations?.[SOURCE_ANNOTATION] === sourceName && annotations[HOOK_RUN] !== undefined;
+    if (!live || uid === undefined || !isOurs || deletionTimestamp !== undefined) return [];
+    const { status, gaveUp } = healthOf(live, view);
+    const goes = gaveUp ? hook.goes.failed : status === 'Healthy' && hook.goes.succeeded;
+    return goes ? [{ do: 'delete', key, uid }] : [];
+  });
+}
+
+function healthOf(object: AnyStored, view: StoreView): Health {
+  const { health: status, message, gaveUp } = reportHealth(object, view);
+  return { status, message, ...(gaveUp && { gaveUp }) };
 }
 
 function endingNamespace({ action, object }: AnyPlanItem): string | undefined {

@@ -4,11 +4,13 @@ import { TerminalError } from '../../core/errors.ts';
 import { formatPlan, type PlanFormat } from '../../core/diff/index.ts';
 import type { Diagnostic } from '../../core/manifests/index.ts';
 import { previousApplied, subjectOf } from '../../core/revisions/history.ts';
-import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
+import { standing } from '../../ports/acknowledged.ts';
+import { followedWords } from '../../core/sources/follow.ts';
 import type { GitSource, Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { inSlices } from '../runtime/slices.ts';
 import { forecastOf } from '../forecast/plan-forecast.ts';
+import { bestRendering } from './best-rendering.ts';
 import { planLive } from './plan-live.ts';
 import type { RevisionReader } from './revision-reader.ts';
 
@@ -34,15 +36,14 @@ export async function planRevision(
   readonly plan?: string;
 }> {
   const revision = await resolved(git, rev ?? 'HEAD', signal);
-  const next = await reader.read(revision.sha, signal);
+  const status = view.get(objectKey('Source', undefined, sourceName))?.status;
+  const { rendering: next } = await bestRendering(reader, revision.sha, status, view, signal);
   if (next.diagnostics.some((d) => d.severity === 'error'))
     return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
-  const applied = await reader.applied(
-    view.get(objectKey('Source', undefined, sourceName))?.status?.appliedRevision,
-    signal,
-  );
+  const inForce = status?.appliedRevision;
+  const applied = await reader.applied(inForce, signal, status?.sources);
   const { plan, refusals: found } = planLive(view, sourceName, applied, next);
-  const refusals = unlessRestored(found, await git.log(revision.sha, RESTORED_WITHIN, signal), next);
+  const refusals = await standing(found, git, { sha: revision.sha, inForce }, next, signal);
   return {
     revision: revision.sha,
     diagnostics: [...refusals, ...next.diagnostics],
@@ -56,6 +57,17 @@ export interface RollbackOrder {
   readonly revision?: string;
   readonly message?: string;
   readonly author: { readonly name: string; readonly email: string };
+  /** Whoever asks commits and pushes by itself, with its own rights. */
+  readonly prepare?: boolean;
+}
+
+export interface RolledBack {
+  /** The revision whose files are restored. */
+  readonly restored: string;
+  /** Of the commit. */
+  readonly message: string;
+  /** Absent where it was only prepared. */
+  readonly commit?: Revision;
 }
 
 /**
@@ -70,7 +82,7 @@ export async function rollBack(
   sourceName: string,
   order: RollbackOrder,
   signal: AbortSignal,
-): Promise<{ readonly commit: Revision; readonly restored: string }> {
+): Promise<RolledBack> {
   const rev = order.revision ?? previousApplied(view.get(objectKey('Source', undefined, sourceName))?.status)?.revision;
   if (rev === undefined)
     throw new TerminalError(
@@ -82,7 +94,7 @@ export async function rollBack(
   if (head.state === 'at' && head.revision.tree === target.tree)
     throw new TerminalError(
       'NothingToRollBackTo',
-      `branch ${git.branch} has the files of ${target.sha.slice(0, 12)} already`,
+      `${followedWords(git.follows)} has the files of ${target.sha.slice(0, 12)} already`,
     );
   const errors = (await reader.read(target.sha, signal)).diagnostics.filter((d) => d.severity === 'error');
   if (errors.length > 0)
@@ -92,10 +104,9 @@ export async function rollBack(
     );
   const message =
     order.message ?? `Roll back to "${subjectOf(target.message)}"\n\nThis restores the files of ${target.sha}.`;
-  return {
-    restored: target.sha,
-    commit: await git.commitTree({ restore: target.sha, message, author: order.author }, signal),
-  };
+  if (order.prepare) return { restored: target.sha, message };
+  const commit = await git.commitTree({ restore: target.sha, message, author: order.author }, signal);
+  return { restored: target.sha, message, commit };
 }
 
 /** People have commits that the source does not: TerminalError `RevisionNotFound` says where it was looked for. */

@@ -8,6 +8,7 @@ import {
   type StoredSource,
 } from '../../../contracts/objects/index.ts';
 import { RetryableError } from '../../core/errors.ts';
+import { equal } from '../../core/fields/json.ts';
 import type { Step } from '../../core/step.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 
@@ -64,9 +65,9 @@ export class SourceRecord {
 
   async #ensure(signal: AbortSignal): Promise<StoredSource> {
     const { git, execute } = this.#deps;
-    const spec: Source['spec'] = { url: git.url, branch: git.branch };
+    const spec: Source['spec'] = { url: git.url, ...git.follows };
     const before = this.#source();
-    if (before && before.spec.url === spec.url && before.spec.branch === spec.branch) return before;
+    if (before && equal(before.spec, spec)) return before;
     const step: Step = before
       ? { do: 'update', object: { ...before, spec } }
       : { do: 'create', object: { apiVersion: OWN_API_VERSION, kind: 'Source', metadata: { name: this.#name }, spec } };

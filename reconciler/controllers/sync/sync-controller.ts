@@ -3,56 +3,33 @@
  * syncs, key NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and
  * may run twice.
  */
-import {
-  displayKey,
-  isCustom,
-  objectKey,
-  type AnyKey,
-  type AnyObject,
-  type AnyStored,
-  type SourceStatus,
-} from '../../../contracts/objects/index.ts';
-import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
-import { andMore } from '../../core/and-more.ts';
-import { itemsInOrder, SOURCE_ANNOTATION } from '../../core/diff/index.ts';
-import { isTerminating } from '../../core/admission/namespace-lifecycle.ts';
-import { RetryableError } from '../../core/errors.ts';
+import { isCustom, type AnyStored, type RevisionRecord, type SourceStatus } from '../../../contracts/objects/index.ts';
+import { joinSignals } from '../../../contracts/signals.ts';
+import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { equal } from '../../core/fields/json.ts';
-import { objectAt } from '../../core/kinds/custom.ts';
-import type { Desired } from '../../core/manifests/index.ts';
-import {
-  type Outcome,
-  recordOf,
-  withOutcome,
-  withRemoved,
-  withReplaced,
-  withSeen,
-} from '../../core/revisions/history.ts';
-import { postMortem } from '../../core/revisions/post-mortem.ts';
-import { RESTORED_WITHIN, unlessRestored } from '../../core/revisions/prune-guard.ts';
+import { movedTag, recordOf, withOutcome, withRemoved, withSeen } from '../../core/revisions/history.ts';
+import { lacksKeys } from '../../core/revisions/parse-sealed.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
-import { withHealthy, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
-import type { AnyStep } from '../../core/step.ts';
-import type { Revision } from '../../ports/git-source.ts';
+import { withHealthy, withPins, withSynced, type SyncReason } from '../../core/revisions/source-status.ts';
+import { followedWords } from '../../core/sources/follow.ts';
+import type { BranchHead, Revision } from '../../ports/git-source.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import type { JobResult, QueueWorker } from '../../ports/work-queue.ts';
-import type { StoreView } from '../runtime/controller.ts';
+import { bestRendering, pinsOf } from './best-rendering.ts';
 import { containedIn } from './ancestry.ts';
-import { COMPONENT, type SyncDependencies } from './dependencies.ts';
+import { Applier } from './applier.ts';
+import type { SyncDependencies } from './dependencies.ts';
 import { HealthReports } from './health-reports.ts';
-import { driftSentences, planLive, stepsOf } from './plan-live.ts';
-import { GitTrouble } from './git-trouble.ts';
+import { endedHooks } from './plan-live.ts';
+import { fromGit, GitTrouble } from './git-trouble.ts';
 import { rollBack, type RollbackOrder } from './requests.ts';
-import { RevisionReader } from './revision-reader.ts';
+import { RevisionReader, type RenderedRevision } from './revision-reader.ts';
 import { SourceRecord } from './source-record.ts';
 
 const DEFAULT_POLL_SECONDS = 30;
-/** How often a plan is made anew when someone else wrote between plan and execution. */
-const MAX_PLANS = 4;
-const SHOWN_PROBLEMS = 3;
+type Seen = Extract<BranchHead, { readonly state: 'at' }>;
+
 const HEALTH_SUFFIX = '#health';
-/** A first fetch over a slow line is the longest look there is. */
-const GIT_LIMIT_MS = 10 * 60_000;
 
 export class SyncController {
   readonly #name: string;
@@ -60,6 +37,7 @@ export class SyncController {
   readonly #reader: RevisionReader;
   readonly #record: SourceRecord;
   readonly #health: HealthReports;
+  readonly #applier: Applier;
   #closing = new AbortController();
   #worker: QueueWorker | undefined;
   #watching: Promise<void> | undefined;
@@ -68,12 +46,12 @@ export class SyncController {
   #healthAsked = false;
   /** Newest commit that this process has judged. */
   #judged: string | undefined;
+  /** What asked for the last look at the branch, on the monotonic clock. */
+  #noticed: { readonly by: NonNullable<RevisionRecord['noticed']>['by']; readonly at: number };
   #branchSeen: (() => void) | undefined;
-  /**
-   * What the revision in force has and could not make yet: one of that name, or its Namespace, is still being deleted. Of
-   * what runs once it says that it has not; whatever else is missing is made anyhow.
-   */
-  #awaited: ReadonlySet<AnyKey> = new Set();
+  /** Commits of other repositories that a rendering was tried with, by source. */
+  readonly #judgedSources = new Map<string, string | undefined>();
+  #stopHearing: (() => void) | undefined;
   /**
    * Resolves when the branch was seen once and what it asks for is in the store (or was refused, and the last good
    * state is).
@@ -82,10 +60,16 @@ export class SyncController {
 
   constructor(sourceName: string, deps: SyncDependencies) {
     this.#name = sourceName;
+    this.#noticed = { by: 'start', at: deps.clock.monotonic() };
     this.#deps = deps;
-    this.#reader = new RevisionReader(deps.git, deps.configKey);
+    this.#reader = new RevisionReader(deps.git, deps);
     this.#record = new SourceRecord(sourceName, deps);
     this.#health = new HealthReports(sourceName, deps);
+    this.#applier = new Applier(sourceName, deps, {
+      reader: this.#reader,
+      record: this.#record,
+      goOn: () => this.#ask(sourceName),
+    });
     this.firstSync = new Promise((resolve) => {
       this.#branchSeen = resolve;
     });
@@ -102,12 +86,14 @@ export class SyncController {
     this.#pollSeconds = this.#clusterPollSeconds();
     this.#worker = this.#deps.queue.work('revisions', 1, (key, signal) => this.#work(key, signal));
     this.#watching = this.#watchBranch();
+    this.#stopHearing = this.#deps.otherSources?.onMoved(() => this.#ask(this.#name));
   }
 
   /** Ends the watch and waits for the pass that runs. */
   async close(graceMs?: number): Promise<void> {
     this.#closing.abort(new Error('the control plane is stopping'));
     this.#restartHints.abort();
+    this.#stopHearing?.();
     await Promise.all([this.#watching, this.#worker?.close(graceMs)]);
   }
 
@@ -155,8 +141,12 @@ export class SyncController {
     while (!this.#closing.signal.aborted) {
       this.#restartHints = new AbortController();
       this.#pollSeconds = this.#clusterPollSeconds();
+      if (this.#deps.otherSources) this.#deps.otherSources.pollSeconds = this.#pollSeconds;
       using over = joinSignals(this.#closing.signal, this.#restartHints.signal);
-      for await (const _ of this.#deps.git.hints(this.#pollSeconds, over.signal)) this.#ask(this.#name);
+      for await (const cause of this.#deps.git.hints(this.#pollSeconds, over.signal)) {
+        this.#noticed = { by: cause, at: this.#deps.clock.monotonic() };
+        this.#ask(this.#name);
+      }
     }
   }
 
@@ -179,40 +169,22 @@ export class SyncController {
     return {};
   }
 
-  /** Every look into Git goes through here: it ends in time, and its failure is told from one of the store. */
-  async #fromGit<T>(signal: AbortSignal, look: (limited: AbortSignal) => Promise<T>): Promise<T> {
-    const ms = this.#deps.gitLimitMs ?? GIT_LIMIT_MS;
-    using limit = this.#deps.clock.deadline(ms, signal);
-    try {
-      return await unlessAborted(limit.signal, look(limit.signal));
-    } catch (error) {
-      signal.throwIfAborted();
-      throw new GitTrouble(
-        limit.signal.aborted
-          ? new RetryableError('GitTimeout', `looking at ${this.#deps.git.url} took more than ${ms / 1000} s`, {
-              cause: error,
-            })
-          : error,
-      );
-    }
-  }
-
   async #lookAtBranch(signal: AbortSignal): Promise<void> {
-    const head = await this.#fromGit(signal, (limited) => this.#deps.git.head(limited));
+    const head = await fromGit(this.#deps, signal, (limited) => this.#deps.git.head(limited));
     if (head.state === 'unborn') {
       await this.#standStill(
         'BranchUnborn',
-        `branch ${this.#deps.git.branch} of ${this.#deps.git.url} has no commit yet: push one`,
+        `${followedWords(this.#deps.git.follows)} of ${this.#deps.git.url} has no commit yet: push one`,
         signal,
       );
     } else if (head.state === 'missing') {
       await this.#standStill(
         'BranchMissing',
-        `branch ${this.#deps.git.branch} of ${this.#deps.git.url} does not exist (any more); what was applied last goes on running`,
+        `${followedWords(this.#deps.git.follows)} of ${this.#deps.git.url} does not exist (any more); what was applied last goes on running`,
         signal,
       );
     } else {
-      await this.#sync(head.revision, signal);
+      await this.#sync(head, signal);
     }
     this.#branchSeen?.();
   }
@@ -222,40 +194,114 @@ export class SyncController {
     const before = this.#record.syncReason;
     await this.#record.write((status, now) => withSynced(status, reason, message, now), signal);
     if (before !== reason) await this.#record.tell('Warning', reason, message, signal);
-    await this.#heal(signal).catch((error: unknown) => {
+    await this.#applier.heal(signal).catch((error: unknown) => {
       if (!(error instanceof GitTrouble)) throw error;
     });
   }
 
-  async #sync(revision: Revision, signal: AbortSignal): Promise<void> {
+  async #sync({ revision, tag }: Seen, signal: AbortSignal): Promise<void> {
+    this.#applier.newest(revision.sha);
+    const { by, at: noticedAt } = this.#noticed;
     const status = this.#record.status;
     const record = status?.observedRevision === revision.sha ? recordOf(status, revision.sha) : undefined;
     const unfinished = record === undefined || record.outcome === 'Syncing' || record.outcome === 'Failed';
     if (!unfinished && (this.#judged === revision.sha || record.outcome !== 'Refused')) {
       const inForce = status?.appliedRevision === revision.sha;
-      if (inForce) await this.#settle('Applied', `revision ${revision.sha} is applied`, signal);
-      await this.#heal(signal);
-      return;
+      if (!inForce || !this.#sourcesMoved(status.sources)) {
+        if (inForce) await this.#settle('Applied', `revision ${revision.sha} is applied`, signal);
+        if (inForce) await this.#noteSources(status.sources, signal);
+        await this.#applier.heal(signal);
+        return;
+      }
     }
-    if (unfinished && record?.outcome !== 'Syncing') {
+    if (unfinished && record?.outcome !== 'Syncing' && this.#applier.paused !== revision.sha) {
+      const moved = movedTag(status, tag, revision.sha);
+      if (moved)
+        await this.#record.tell(
+          'Warning',
+          'TagMoved',
+          `tag ${moved.tag} was ${moved.revision.slice(0, 12)}, and is ${revision.sha.slice(0, 12)} now`,
+          signal,
+        );
       const onBranch = await this.#onBranch(status, revision, signal);
+      const seenAs = { ...revision, ...(tag !== undefined && { tag }) };
       const seen = (s: SourceStatus, now: string): SourceStatus =>
-        onBranch ? withRemoved(withSeen(s, revision, now), onBranch) : withSeen(s, revision, now);
+        onBranch ? withRemoved(withSeen(s, seenAs, now, by), onBranch) : withSeen(s, seenAs, now, by);
       await this.#record.write(
         (s, now) => withSynced(seen(s, now), 'Syncing', `revision ${revision.sha} is being applied`, now),
         signal,
       );
     }
     const started = this.#deps.clock.monotonic();
-    const next = await this.#fromGit(signal, (limited) => this.#reader.read(revision.sha, limited));
+    const best = await fromGit(this.#deps, signal, (limited) =>
+      bestRendering(this.#reader, revision.sha, this.#record.status, this.#deps.view, limited),
+    );
+    const next = best.rendering;
     const errors = next.diagnostics.filter((d) => d.severity === 'error');
-    this.#judged = revision.sha;
+    // An identity that is put there later is found at the next look.
+    this.#judged = lacksKeys(next) ? undefined : revision.sha;
     if (errors.length > 0) {
       await this.#refuse(revision, refusalMessage(errors), signal);
-      await this.#heal(signal);
+      await this.#applier.heal(signal);
       return;
     }
-    await this.#apply(revision, next, started, signal);
+    const before = this.#record.status?.sources;
+    let problems = best.problems;
+    let made = next;
+    let done = await this.#applier.apply(revision, next, { started, noticedAt, pins: pinsOf(next, problems) }, signal);
+    if (typeof done === 'object' && best.settled !== next) {
+      // What another repository brought is not allowed: it alone is held.
+      const { refused } = done;
+      problems = new Map([...problems, ...movedIn(next, best.settled).map((id) => [id, refused] as const)]);
+      made = best.settled;
+      done = await this.#applier.apply(revision, made, { started, noticedAt, pins: pinsOf(made, problems) }, signal);
+    }
+    for (const { id, commit } of best.newest) this.#judgedSources.set(id, commit);
+    if (done === 'applied') {
+      await this.#tellSources(before, signal);
+      await this.#healthPass(signal);
+      await this.#deps.execute(endedHooks(this.#deps.view, this.#name, made), `git:${this.#name}`, signal);
+    } else if (done !== 'waiting') {
+      await this.#refuse(revision, done.refused, signal);
+      await this.#applier.heal(signal);
+    }
+  }
+
+  /** Whether a source of the revision in force has a commit that was not judged yet. */
+  #sourcesMoved(pins: SourceStatus['sources']): boolean {
+    return (pins ?? []).some(({ id, commit }) => {
+      const newest = this.#deps.otherSources?.newest(id);
+      return newest !== undefined && newest !== commit && newest !== this.#judgedSources.get(id);
+    });
+  }
+
+  /** Whether sources that are at their newest commit can be looked at. */
+  async #noteSources(pins: SourceStatus['sources'], signal: AbortSignal): Promise<void> {
+    const others = this.#deps.otherSources;
+    if (!pins || !others) return;
+    const now = pins.map(({ problem: before, ...pin }) => {
+      const problem =
+        pin.commit !== undefined && others.newest(pin.id) === pin.commit ? others.problem(pin.id) : before;
+      return problem === undefined ? pin : { ...pin, problem };
+    });
+    if (equal(now, pins)) return;
+    await this.#record.write((s) => withPins(s, now), signal);
+    await this.#tellSources(pins, signal);
+  }
+
+  /** What became of other repositories, where that is news; those that nobody uses any more are closed. */
+  async #tellSources(before: SourceStatus['sources'], signal: AbortSignal): Promise<void> {
+    const pins = this.#record.status?.sources ?? [];
+    const known = new Map(before?.map((pin) => [pin.id, pin]));
+    for (const { id, url, apps, commit, problem } of pins) {
+      const was = known.get(id);
+      const of = `App ${apps.join(', ')}: ${url}`;
+      if (problem !== undefined && problem !== was?.problem)
+        await this.#record.tell('Warning', 'SourceHeld', `${of}: ${problem}`, signal);
+      else if (commit !== undefined && commit !== was?.commit)
+        await this.#record.tell('Normal', 'SourceApplied', `${of} is at ${commit.slice(0, 12)}`, signal);
+    }
+    if (pins.length > 0 || known.size > 0) await this.#deps.otherSources?.keepOnly(new Set(pins.map(({ id }) => id)));
   }
 
   /**
@@ -270,7 +316,7 @@ export class SyncController {
     if (status?.observedRevision === undefined) return undefined;
     const recorded = new Set([revision.sha, ...status.history.map((r) => r.revision)]);
     try {
-      const found = await this.#fromGit(signal, (limited) =>
+      const found = await fromGit(this.#deps, signal, (limited) =>
         containedIn(this.#deps.git, revision.sha, recorded, status.observedRevision, limited),
       );
       return found === 'all' ? undefined : found;
@@ -279,92 +325,6 @@ export class SyncController {
       if (error instanceof GitTrouble) return undefined;
       throw error;
     }
-  }
-
-  async #apply(revision: Revision, desired: Desired, started: number, signal: AbortSignal): Promise<void> {
-    const applied = await this.#fromGit(signal, (limited) =>
-      this.#reader.applied(this.#record.status?.appliedRevision, limited),
-    ).then((one) => this.#made(one));
-    const end = postMortem(this.#deps.view, this.#name);
-    const rebuilt = this.#isRebuilt();
-    let counts: { create: number; update: number; delete: number } | undefined;
-    for (let round = 1; ; round++) {
-      const { plan, refusals: found } = planLive(this.#deps.view, this.#name, applied, desired);
-      const refusals =
-        found.length === 0
-          ? found
-          : unlessRestored(
-              found,
-              await this.#fromGit(signal, (limited) => this.#deps.git.log(revision.sha, RESTORED_WITHIN, limited)),
-              desired,
-            );
-      if (refusals.length > 0 && counts === undefined) {
-        await this.#refuse(revision, refusalMessage(refusals), signal);
-        await this.#heal(signal);
-        return;
-      }
-      counts ??= plan.counts;
-      const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
-      if (problems.length === 0) break;
-      if (round === MAX_PLANS) {
-        const message = andMore(
-          problems.map((p) => p.message),
-          SHOWN_PROBLEMS,
-          '; ',
-        );
-        await this.#record.write(
-          (s, now) =>
-            withSynced(withOutcome(s, revision.sha, { outcome: 'Failed', message }, now), 'ApplyFailed', message, now),
-          signal,
-        );
-        const cause = problems.some(({ reason }) => reason === 'Conflict') ? 'others write the same objects: ' : '';
-        throw new RetryableError('SyncConflict', `revision ${revision.sha} could not be applied: ${cause}${message}`);
-      }
-    }
-    const { view } = this.#deps;
-    const before = new Map<AnyKey, { readonly written: unknown }>([...applied.state, ...applied.custom]);
-    // What ends as it was applied has been there.
-    const wanted = [...desired.state, ...desired.custom].filter(
-      ([key, { object, written }]) => isEnding(key, object, view) && !equal(before.get(key)?.written, written),
-    );
-    this.#awaited = new Set(wanted.map(([key]) => key));
-    const done = counts;
-    const outcome: Outcome = rebuilt
-      ? { outcome: 'Applied', message: 'was in force when the state was rebuilt' }
-      : { outcome: 'Applied', counts: done };
-    await this.#record.write(
-      (s, now) =>
-        withSynced(
-          withOutcome(withReplaced(s, revision.sha, end), revision.sha, outcome, now),
-          'Applied',
-          `revision ${revision.sha} is applied`,
-          now,
-        ),
-      signal,
-    );
-    const changes = rebuilt
-      ? 'the state was rebuilt from it and the nodes'
-      : `${done.create} created, ${done.update} updated, ${done.delete} deleted`;
-    this.#deps.log.info('revision applied', {
-      revision: revision.sha,
-      ...done,
-      ms: Math.round(this.#deps.clock.monotonic() - started),
-    });
-    await this.#record.tell(
-      'Normal',
-      'RevisionApplied',
-      `${revision.sha.slice(0, 12)} ${firstLine(revision.message)}: ${changes}`,
-      signal,
-    );
-    await this.#healthPass(signal);
-  }
-
-  /**
-   * A store that has pods, and never had a revision, was filled from the nodes: what a plan makes anew there, it does
-   * not change.
-   */
-  #isRebuilt(): boolean {
-    return this.#record.status?.appliedRevision === undefined && this.#deps.view.list('Pod').length > 0;
   }
 
   async #refuse(revision: Revision, message: string, signal: AbortSignal): Promise<void> {
@@ -386,52 +346,10 @@ export class SyncController {
     await this.#record.tell('Warning', 'RevisionRefused', `${revision.sha.slice(0, 12)}: ${message}`, signal);
   }
 
-  /** What was applied without what is awaited. */
-  #made(applied: Desired): Desired {
-    const { state, custom } = applied;
-    return { ...applied, state: without(state, this.#awaited), custom: without(custom, this.#awaited) };
-  }
-
-  /** Puts back what somebody changed of the applied revision, and tells. */
-  async #heal(signal: AbortSignal): Promise<void> {
-    const sha = this.#record.status?.appliedRevision;
-    if (sha === undefined) return;
-    const applied = await this.#fromGit(signal, (limited) => this.#reader.applied(sha, limited));
-    if (applied.state.size + applied.custom.size === 0) return;
-    const awaited = this.#awaited;
-    const { plan } = planLive(this.#deps.view, this.#name, this.#made(applied), applied);
-    const items = itemsInOrder(plan);
-    if (items.length === 0) return;
-    const late = items.filter(({ action, key }) => action === 'create' && awaited.has(key));
-    const drift = driftSentences(plan).filter(({ item }) => !late.includes(item));
-    const problems = await this.#deps.execute(stepsOf(plan), `git:${this.#name}`, signal);
-    if (problems.length > 0)
-      throw new RetryableError(
-        'SyncConflict',
-        `drift could not be put back: ${andMore(
-          problems.map((p) => p.message),
-          SHOWN_PROBLEMS,
-          '; ',
-        )}`,
-      );
-    this.#awaited = new Set([...awaited].filter((key) => !late.some((item) => item.key === key)));
-    for (const { item, message } of drift) this.#deps.log.warn(`live object ${message}`, { object: item.key });
-    await this.#deps.execute(
-      drift.map(({ item, message }): AnyStep => ({
-        do: 'event',
-        regarding: objectAt(this.#deps.view, item.key) ?? item.object,
-        type: 'Warning',
-        reason: 'DriftHealed',
-        message: `${displayKey(item.key)} ${message}`,
-      })),
-      COMPONENT,
-      signal,
-    );
-  }
-
   /** Whether what was applied is well; makes an `Applied` record `Healthy` once it is. */
   async #healthPass(signal: AbortSignal): Promise<void> {
     this.#healthAsked = false;
+    if (this.#applier.paused !== undefined) this.#ask(this.#name);
     const sha = this.#record.status?.appliedRevision;
     if (sha === undefined) return;
     const reports = await this.#health.read(signal);
@@ -469,22 +387,13 @@ function specChanged(object: AnyStored, previous: AnyStored | undefined): boolea
   return told(object) !== told(previous);
 }
 
-/** The object of that key is being deleted, or all that is in its namespace is. */
-function isEnding(key: AnyKey, { metadata: { namespace } }: AnyObject, view: StoreView): boolean {
-  if (objectAt(view, key)?.metadata.deletionTimestamp !== undefined) return true;
-  const home = namespace === undefined ? undefined : view.get(objectKey('Namespace', undefined, namespace));
-  return home !== undefined && isTerminating(home);
-}
-
-function without<Key extends AnyKey, T>(map: ReadonlyMap<Key, T>, keys: ReadonlySet<AnyKey>): ReadonlyMap<Key, T> {
-  return new Map([...map].filter(([key]) => !keys.has(key)));
+/** Sources that are at other commits in one rendering than in the other. */
+function movedIn(one: RenderedRevision, other: RenderedRevision): readonly string[] {
+  const known = new Map(other.sources?.map(({ id, commit }) => [id, commit]));
+  return (one.sources ?? []).filter(({ id, commit }) => known.get(id) !== commit).map(({ id }) => id);
 }
 
 function countsOf(status: SourceStatus, sha: string): { counts?: { create: number; update: number; delete: number } } {
   const counts = recordOf(status, sha)?.counts;
   return counts ? { counts } : {};
-}
-
-function firstLine(message: string): string {
-  return message.trimStart().split('\n', 1)[0] ?? '';
 }

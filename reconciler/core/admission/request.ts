@@ -7,8 +7,10 @@ import type {
   ObjectKey,
   StoredAt,
   StoredOf,
+  StoredResourceQuota,
 } from '../../../contracts/objects/index.ts';
 import type { CustomView } from '../kinds/custom.ts';
+import type { Counted } from '../quota/counts.ts';
 import type { DeletionPropagation } from '../step.ts';
 
 /** Who writes: a controller's name, `git:SOURCE` or `user:NAME`. */
@@ -20,6 +22,8 @@ export interface AdmissionView {
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   /** `namespace`: only what is in it. */
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
+  /** What the quota counts, kept up as objects change; where it is absent, its namespace is counted each time. */
+  quotaCount?(quota: StoredResourceQuota): Counted;
 }
 
 interface Asked {

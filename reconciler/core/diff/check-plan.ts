@@ -1,23 +1,41 @@
 /** What a plan may not do. Checked before anything is carried out, so that a refused revision changes nothing. */
-import { isCustom, type AnyObject, type Kind } from '../../../contracts/objects/index.ts';
+import {
+  displayKey,
+  isCustom,
+  isCustomKey,
+  objectKey,
+  type AnyKey,
+  type AnyObject,
+  type Kind,
+} from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
-import { byPosition, positionOf, type DesiredCustom, type DesiredObject, type Diagnostic } from '../manifests/index.ts';
+import {
+  byPosition,
+  positionOf,
+  type DesiredCustom,
+  type DesiredObject,
+  type Diagnostic,
+  type Position,
+} from '../manifests/index.ts';
+import { acknowledgeObject, trailerFor, type Refusal } from './acknowledge.ts';
 import type { PlanCode } from './codes.ts';
 import type { Change } from './fixed-fields.ts';
 import { customList, liveObject, obstacleOf, planSync, type PlanList } from './plan-sync.ts';
 import { overPruneLimit } from './prune-limit.ts';
-import type { Plan, PlanInput } from './types.ts';
+import { pruneRule } from './prune-rules.ts';
+import { hookOf } from './sync-order.ts';
+import { ORIGIN_ANNOTATION, type AnyPlanItem, type Plan, type PlanInput } from './types.ts';
 
 type AnyDesired = DesiredObject | DesiredCustom;
 
 /** Why a revision may not be applied over what is live; empty when it may. All are errors, ordered by position. */
-export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagnostic[] {
-  const diagnostics: Diagnostic[] = [];
+export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Refusal[] {
+  const diagnostics: Refusal[] = [];
   const updates = new Map(plan.items.flatMap((item) => (item.action === 'update' ? [[item.key, item.object]] : [])));
   for (const desired of input.desired.values()) {
     const live = liveObject(input, desired.key);
     // What is on its way out is made anew when it is gone.
-    if (!live || live.metadata.deletionTimestamp !== undefined) continue;
+    if (!live || live.metadata.deletionTimestamp !== undefined || hookOf(desired.object)) continue;
     const refusal = obstacleRefusal(desired, live, input);
     if (refusal) diagnostics.push(refusal);
     else if (!isCustom(live)) {
@@ -29,11 +47,11 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Diagn
   const custom = input.custom && customList(input.sourceName, input.custom);
   for (const desired of input.custom?.desired.values() ?? []) {
     const live = custom && liveObject(custom, desired.key);
-    if (!live || live.metadata.deletionTimestamp !== undefined) continue;
+    if (!live || live.metadata.deletionTimestamp !== undefined || hookOf(desired.object)) continue;
     const refusal = obstacleRefusal(desired, live, custom);
     if (refusal) diagnostics.push(refusal);
   }
-  diagnostics.push(...pruneRefusals(input, plan));
+  diagnostics.push(...pruneRefusals(input, plan), ...protectedPrunes(input, plan));
   return diagnostics.sort(byPosition);
 }
 
@@ -75,25 +93,60 @@ function fixedFields(desired: DesiredObject, change: Change<Kind>): Diagnostic[]
   });
 }
 
-/** Cluster.spec.sync.maxPrunePercent, of the objects that this source has live. */
-function pruneRefusals(input: PlanInput, plan: Plan): Diagnostic[] {
+/** The limits of Cluster.spec.sync, of the objects that this source has live. */
+function pruneRefusals(input: PlanInput, plan: Plan): Refusal[] {
   const cluster = [...input.desired.values()].find((d) => d.object.kind === 'Cluster');
   if (cluster?.object.kind !== 'Cluster') return [];
   const { desired, live, custom } = input;
   const left =
     [...desired.keys()].filter((key) => live.has(key)).length +
     [...(custom?.desired.keys() ?? [])].filter((key) => custom?.live.has(key)).length;
-  const message = overPruneLimit(cluster.object.spec.sync.maxPrunePercent, plan.counts.delete, left);
-  if (message === undefined) return [];
-  return [
-    refuse(
-      'PruneLimit',
-      cluster,
-      ['spec', 'sync', 'maxPrunePercent'],
-      message,
-      'if that is meant, set spec.sync.maxPrunePercent to 100 in the same commit, or delete in steps',
-    ),
-  ];
+  const over = overPruneLimit(cluster.object.spec.sync, plan.counts.delete, left);
+  return over ? [pruneLimit(positionOf(cluster, 'spec', 'sync', over.field), over.message, plan.counts.delete)] : [];
+}
+
+/** The refusal of a plan that deletes too much at once. */
+export function pruneLimit(position: Position, message: string, deleted: number): Refusal {
+  const acknowledge = String(deleted);
+  return {
+    severity: 'error',
+    code: 'PruneLimit',
+    ...position,
+    message,
+    hint: `if that is meant, say so in the commit's message: ${trailerFor(acknowledge)}; or delete in steps`,
+    acknowledge,
+  };
+}
+
+/** What may only go where the commit says that it is meant. What is in a Namespace goes with that. */
+function protectedPrunes(input: PlanInput, plan: Plan): Refusal[] {
+  const deletions = [...plan.items, ...plan.custom].filter(({ action }) => action === 'delete');
+  const going = new Set<AnyKey>(deletions.map(({ key }) => key));
+  return deletions.flatMap(({ key, object }) => {
+    const { namespace } = object.metadata;
+    const rule = pruneRule(object);
+    if (rule?.rule !== 'confirmed') return [];
+    if (namespace !== undefined && going.has(objectKey('Namespace', undefined, namespace))) return [];
+    const acknowledge = acknowledgeObject(key);
+    return [
+      {
+        severity: 'error',
+        code: 'PruneUnacknowledged' satisfies PlanCode,
+        ...placeOf(input, key, object),
+        message: `this would delete ${displayKey(key)}: ${rule.by}`,
+        hint: `if that is meant, say so in the commit's message: ${trailerFor(acknowledge)}`,
+        acknowledge,
+      },
+    ];
+  });
+}
+
+/** Where the manifest of what is deleted was. */
+function placeOf(input: PlanInput, key: AnyPlanItem['key'], object: AnyObject): Position {
+  const applied = isCustomKey(key) ? input.custom?.applied.get(key) : input.applied.get(key);
+  if (applied) return applied.position;
+  const [, file, line] = /^(.*):(\d+)$/.exec(object.metadata.annotations?.[ORIGIN_ANNOTATION] ?? '') ?? [];
+  return { file: file ?? '.', line: Number(line ?? 1), column: 1 };
 }
 
 function title({ object }: AnyDesired): string {

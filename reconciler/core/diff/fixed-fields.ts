@@ -3,6 +3,7 @@ import type { ConfigMap, Job, Kind, ObjectsByKind, Secret } from '../../../contr
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { equal, isObject } from '../fields/json.ts';
+import { isOpaque } from '../secrets/opaque.ts';
 
 /** What a plan makes of a live object. */
 export interface Change<K extends Kind> {
@@ -75,14 +76,21 @@ export const HEADLESS: FixedField<'Service'> = {
 
 /** What is marked immutable keeps its content and its mark. Source: Kubernetes, ConfigMap and Secret `immutable`. */
 export const IMMUTABLE_DATA: readonly FixedField<'ConfigMap' | 'Secret'>[] = [
-  frozen(['data'], 'cannot be changed, as it is marked immutable', (live, after) =>
-    equal(live.data ?? {}, after.data ?? {}),
-  ),
+  frozen(['data'], 'cannot be changed, as it is marked immutable', (live, after) => isSameData(live.data, after.data)),
   frozen(['binaryData'], 'cannot be changed, as it is marked immutable', (live, after) =>
     equal(fieldAt(live, ['binaryData']) ?? {}, fieldAt(after, ['binaryData']) ?? {}),
   ),
   frozen(['immutable'], 'cannot be taken back', (_live, after) => after.immutable === true),
 ];
+
+/** Where a value is not opened, as in a plan without keys, only the key is known to be the same. */
+function isSameData(live: ConfigMap['data'] = {}, after: ConfigMap['data'] = {}): boolean {
+  const known = Object.entries(after).map(([key, text]) => {
+    const before = readKey(live, key);
+    return [key, before !== undefined && (isOpaque(before) || isOpaque(text)) ? before : text];
+  });
+  return equal(live, Object.fromEntries(known));
+}
 
 function frozen(
   path: readonly string[],

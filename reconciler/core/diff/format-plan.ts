@@ -7,7 +7,8 @@ import { redacted, redactedAt } from '../kinds/sealed.ts';
 import { pointerPath } from './diff-objects.ts';
 import { changedFields, configChange, type FieldChange } from './field-changes.ts';
 import { itemsInOrder } from './plan-sync.ts';
-import type { AnyPlanItem, Conflict, Plan } from './types.ts';
+import type { PlannedHook } from './planned-hooks.ts';
+import type { AnyPlanItem, Conflict, Kept, Plan } from './types.ts';
 
 export type PlanFormat = 'text' | 'markdown' | 'json';
 
@@ -19,9 +20,14 @@ export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast):
     case 'text':
       return isEmpty(plan)
         ? 'no changes'
-        : [...itemsInOrder(plan).map(textItem), ...(forecast ? textForecast(forecast) : []), '', summary(plan)].join(
-            '\n',
-          );
+        : [
+            ...itemsInOrder(plan).map(textItem),
+            ...plan.kept.map(textKept),
+            ...plan.hooks.map(textHook),
+            ...(forecast ? textForecast(forecast) : []),
+            '',
+            summary(plan),
+          ].join('\n');
     case 'markdown':
       return [markdownPlan(plan), ...(forecast ? markdownForecast(forecast) : [])].join('\n');
     case 'json':
@@ -29,8 +35,16 @@ export function formatPlan(plan: Plan, format: PlanFormat, forecast?: Forecast):
   }
 }
 
-function isEmpty({ items, custom }: Plan): boolean {
-  return items.length + custom.length === 0;
+function isEmpty({ items, custom, kept, hooks }: Plan): boolean {
+  return items.length + custom.length + kept.length + hooks.length === 0;
+}
+
+function textHook({ desired: { key }, phase }: PlannedHook): string {
+  return `> ${displayKey(key)} (${phase === 'SyncFail' ? 'hook, run where the sync fails' : `${phase} hook, run`})`;
+}
+
+function textKept({ key, by }: Kept): string {
+  return `= ${displayKey(key)} (in no manifest, kept: ${by})`;
 }
 
 function textForecast(forecast: Forecast): string[] {
@@ -100,7 +114,8 @@ function shown(value: unknown): string {
 
 function markdownPlan(plan: Plan): string {
   if (isEmpty(plan)) return '**Plumbline plan:** no changes';
-  const lines = itemsInOrder(plan).map(textItem).join('\n').split('\n');
+  const told = [...itemsInOrder(plan).map(textItem), ...plan.kept.map(textKept), ...plan.hooks.map(textHook)];
+  const lines = told.join('\n').split('\n');
   return [
     `**Plumbline plan:** ${summary(plan).replace(/^Plan: /, '')}`,
     '',
@@ -134,8 +149,20 @@ interface JsonItem {
   readonly object?: AnyObject;
 }
 
-function jsonPlan(plan: Plan): { readonly counts: Plan['counts']; readonly items: readonly JsonItem[] } {
-  return { counts: plan.counts, items: itemsInOrder(plan).map(jsonItem) };
+function jsonPlan(plan: Plan): object {
+  const kept = plan.kept.map(({ key, by }) => ({ key: kindKey(key), by }));
+  const hooks = plan.hooks.map(({ desired: { key, position }, phase }) => ({
+    key: kindKey(key),
+    phase,
+    file: position.file,
+    line: position.line,
+  }));
+  return {
+    counts: plan.counts,
+    items: itemsInOrder(plan).map(jsonItem),
+    ...(kept.length > 0 && { kept }),
+    ...(hooks.length > 0 && { hooks }),
+  };
 }
 
 function jsonItem(item: AnyPlanItem): JsonItem {

@@ -5,6 +5,8 @@
  */
 import {
   isCustom,
+  mayHaveNodePorts,
+  needsHealthCheck,
   readKey,
   RESOURCE,
   type AnyObject,
@@ -37,7 +39,7 @@ export function mergeObjects<T extends AnyObject>(
 ): T {
   const was = applied ? { written: applied.written, whole: applied.object } : NOTHING;
   const merged = mergeValue(semantics, was, { written: desired.written, whole: desired.object }, live) as T;
-  if (!isCustom(live)) return withoutUnusedNodePorts(merged as KubeObject) as T;
+  if (!isCustom(live)) return withoutUnusedPorts(merged as KubeObject) as T;
   // Its resource is no field, so it is not merged.
   return merged === live ? live : { ...merged, [RESOURCE]: live[RESOURCE] };
 }
@@ -213,10 +215,14 @@ function entriesOf(semantics: FieldSemantics, { written, whole }: Said): Readonl
   return new Map(keys.map((key, i) => [key, { written: isList(written) ? written[i] : undefined, whole: whole[i] }]));
 }
 
-/** A Service that stops being a NodePort gives its node ports back, as the Kubernetes API server does. */
-function withoutUnusedNodePorts(merged: KubeObject): KubeObject {
-  if (merged.kind !== 'Service' || merged.spec.type !== 'ClusterIP') return merged;
-  if (merged.spec.ports.every(({ nodePort }) => nodePort === undefined)) return merged;
-  const ports = merged.spec.ports.map(({ nodePort: _, ...port }) => port);
-  return { ...merged, spec: { ...merged.spec, ports } };
+/** A Service that stops to need node ports, or one to tell its health at, gives them back, as the Kubernetes API server does. */
+function withoutUnusedPorts(merged: KubeObject): KubeObject {
+  if (merged.kind !== 'Service') return merged;
+  const { healthCheckNodePort, ...rest } = merged.spec;
+  const spec = healthCheckNodePort === undefined || needsHealthCheck(rest) ? merged.spec : rest;
+  const ports =
+    mayHaveNodePorts(spec) || spec.ports.every(({ nodePort }) => nodePort === undefined)
+      ? spec.ports
+      : spec.ports.map(({ nodePort: _, ...port }) => port);
+  return spec === merged.spec && ports === spec.ports ? merged : { ...merged, spec: { ...spec, ports } };
 }

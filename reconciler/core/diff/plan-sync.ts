@@ -1,6 +1,7 @@
 /** The plan of a revision: what has to be created, updated and deleted so that the cluster is what Git says. */
 import {
   fieldSemantics,
+  displayKey,
   isCustom,
   isCustomKey,
   objectKey,
@@ -19,12 +20,16 @@ import { othersFields } from '../fields/managed-fields.ts';
 import { conflictsOf, withoutFields } from './conflicts.ts';
 import { mergeObjects } from './merge-objects.ts';
 import { asMade } from './pod-fields.ts';
+import { plannedHooks } from './planned-hooks.ts';
+import { pruneRule } from './prune-rules.ts';
+import { hookOf } from './sync-order.ts';
 import {
   ORIGIN_ANNOTATION,
   SOURCE_ANNOTATION,
   type AnyPlanItem,
   type CustomPlanInput,
   type CustomPlanItem,
+  type Kept,
   type Plan,
   type PlanInput,
   type PlanItem,
@@ -34,6 +39,10 @@ import {
  * Plans a sync. Guarantees: carrying the plan out and planning again gives no items; the order does not depend on the
  * order of the input; only objects that carry this source's annotation are deleted; objects that a controller made,
  * that another source owns, or that are being deleted are left alone ({@link checkPlan} says so for the first two).
+ *
+ * Hooks are neither made nor deleted with the rest: the plan names those that it runs.
+ *
+ * What an annotation keeps ({@link pruneRule}) is not deleted, nor the Namespace that it is in.
  *
  * In a Namespace that is being deleted nothing is created or deleted: its controller empties it, in order.
  *
@@ -59,14 +68,25 @@ export function planSync(input: PlanInput): Plan {
     isInNew,
   });
   const others = custom ? planList({ ...customList(sourceName, custom), isOpen, isInNew }) : NOTHING_TO_DO;
+  const kept = [...typed.kept, ...others.kept];
+  const homes = new Map(kept.map((one) => [homeOf(one.key), one] as const));
+  const isHome = ({ key }: AnyPlanItem): boolean => homes.has(key);
+  for (const { key } of typed.deletions.filter(isHome))
+    kept.push({ key, by: `${displayKey(homes.get(key)?.key ?? key)} is kept` });
+  kept.sort((a, b) => compareKeys(a.key, b.key));
   // A list's items are of the kinds of its objects.
-  const items = [...typed.changes, ...typed.deletions] as PlanItem[];
+  const items = [...typed.changes, ...typed.deletions.filter((item) => !isHome(item))] as PlanItem[];
   const customItems = [...others.changes, ...others.deletions] as CustomPlanItem[];
   const all: readonly AnyPlanItem[] = [...items, ...customItems];
   const count = (action: AnyPlanItem['action']): number => all.filter((item) => item.action === action).length;
   return {
     items,
     custom: customItems,
+    kept,
+    hooks: plannedHooks(
+      [...applied.values(), ...(custom?.applied.values() ?? [])],
+      [...desired.values(), ...(custom?.desired.values() ?? [])],
+    ),
     counts: { create: count('create'), update: count('update'), delete: count('delete') },
   };
 }
@@ -131,8 +151,9 @@ export function customList(sourceName: string, custom: CustomPlanInput): PlanLis
 interface Planned {
   readonly changes: readonly AnyPlanItem[];
   readonly deletions: readonly AnyPlanItem[];
+  readonly kept: readonly Kept[];
 }
-const NOTHING_TO_DO: Planned = { changes: [], deletions: [] };
+const NOTHING_TO_DO: Planned = { changes: [], deletions: [], kept: [] };
 
 interface OpenList extends PlanList {
   /** Whether something may be made or deleted where the object is, or would be. */
@@ -149,19 +170,28 @@ function isEndingNamespace(name: string | undefined, live: PlanInput['live']): b
 function planList(list: OpenList): Planned {
   const changes: AnyPlanItem[] = [];
   for (const desired of list.desired.values()) {
-    const item = planObject(list, desired);
+    const item = hookOf(desired.object) ? undefined : planObject(list, desired);
     if (item) changes.push(item);
   }
   const deletions: AnyPlanItem[] = [];
+  const kept: Kept[] = [];
   for (const key of list.live.keys()) {
     if (list.desired.has(key)) continue;
     const object = liveObject(list, key);
-    if (object && list.isOpen(object) && isPrunable(object, list.sourceName, list.applied.has(key)))
-      deletions.push({ action: 'delete', key, object });
+    if (!object || !list.isOpen(object) || !isPrunable(object, list.sourceName, list.applied.has(key))) continue;
+    const rule = pruneRule(object);
+    if (rule?.rule === 'kept') kept.push({ key, by: rule.by });
+    else deletions.push({ action: 'delete', key, object });
   }
   changes.sort((a, b) => waveOf(a.key) - waveOf(b.key) || compareKeys(a.key, b.key));
   deletions.sort((a, b) => waveOf(b.key) - waveOf(a.key) || compareKeys(a.key, b.key));
-  return { changes, deletions };
+  return { changes, deletions, kept };
+}
+
+/** The Namespace that the object of a key is in. */
+function homeOf(key: AnyKey): AnyKey | undefined {
+  const [, namespace = ''] = key.split('/');
+  return namespace === '' ? undefined : objectKey('Namespace', undefined, namespace);
 }
 
 function planObject(list: OpenList, desired: AnyDesired): AnyPlanItem | undefined {
@@ -256,11 +286,12 @@ function isPrunable(object: AnyObject, sourceName: string, written: boolean): bo
   );
 }
 
-function marked(desired: AnyDesired, sourceName: string): AnyObject {
+/** The object of a manifest with what says that it is this source's. */
+export function marked(desired: Pick<AnyDesired, 'object' | 'position'>, sourceName: string): AnyObject {
   return withAnnotations(desired.object, { [SOURCE_ANNOTATION]: sourceName, [ORIGIN_ANNOTATION]: originOf(desired) });
 }
 
-function originOf({ position }: AnyDesired): string {
+function originOf({ position }: Pick<AnyDesired, 'position'>): string {
   return `${position.file}:${position.line}`;
 }
 

@@ -11,7 +11,7 @@ import {
   type Toleration,
 } from '../../../contracts/objects/index.ts';
 import { RESIZABLE } from '../../../contracts/objects/pod-requests.ts';
-import { qosClass } from '../../../contracts/objects/qos.ts';
+import { hasPodResources, qosClass } from '../../../contracts/objects/qos.ts';
 import { equal } from '../fields/json.ts';
 import { mergeTolerations } from '../runtime-classes/pod-class.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
@@ -70,6 +70,7 @@ const RESIZE: FixedField<'Pod'> = {
   hint: 'change the amounts only, or give it a new name',
   broken: ({ live, after, wanted, applied }) => {
     if (!isResized(live, after) || (applied && !isResized(applied, wanted))) return undefined;
+    if (hasPodResources(live.spec)) return 'a pod that says resources as a whole is not resized';
     for (const part of ['limits', 'requests'] as const)
       if (isLost(live, after, part)) return `resource ${part} cannot be removed`;
     return qosClass(live.spec) === qosClass(after.spec)

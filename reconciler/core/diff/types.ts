@@ -10,6 +10,7 @@ import type {
   Unstructured,
 } from '../../../contracts/objects/index.ts';
 import type { CustomState, DesiredState, Position } from '../manifests/types.ts';
+import type { PlannedHook } from './planned-hooks.ts';
 
 /** RFC 6902 operation, of the kinds that we emit. */
 export type PatchOperation =
@@ -80,6 +81,13 @@ type ItemOf<T extends AnyObject, Key extends AnyKey> =
     }
   | { readonly action: 'delete'; readonly key: Key; readonly object: T };
 
+/** What is in no manifest any more, and stays all the same. */
+export interface Kept {
+  readonly key: AnyKey;
+  /** The annotation that says so, or what it holds. */
+  readonly by: string;
+}
+
 export interface Plan {
   /** Creates and updates by wave, then deletes by reverse wave; by key within a wave. */
   readonly items: readonly PlanItem[];
@@ -88,6 +96,10 @@ export interface Plan {
    * are told to somebody who runs, and their definition is among {@link items}. See {@link itemsInOrder}.
    */
   readonly custom: readonly CustomPlanItem[];
+  /** By key. None of them is an item. */
+  readonly kept: readonly Kept[];
+  /** Those that this plan runs. What a hook is made of is no item. */
+  readonly hooks: readonly PlannedHook[];
   /** Of both. */
   readonly counts: { readonly create: number; readonly update: number; readonly delete: number };
 }

@@ -3,6 +3,7 @@
  * based Evictions".
  */
 import {
+  podRangeOf,
   ARCH_LABEL,
   findCondition,
   HOSTNAME_LABEL,
@@ -17,14 +18,13 @@ import {
   type StoredNode,
   type Taint,
 } from '../../../contracts/objects/index.ts';
+import { PRESSURE_TAINTS } from '../../../contracts/objects/taints.ts';
 import type { Decision, Step } from '../step.ts';
-import { DISK_PRESSURE } from '../nodes/node-status.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 export const NOT_READY_TAINT = 'node.kubernetes.io/not-ready';
 export const UNREACHABLE_TAINT = 'node.kubernetes.io/unreachable';
 export const UNSCHEDULABLE_TAINT = 'node.kubernetes.io/unschedulable';
-export const DISK_PRESSURE_TAINT = 'node.kubernetes.io/disk-pressure';
 /** Kubernetes' names for what machines call themselves. */
 const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', x86_64: 'amd64', aarch64: 'arm64' };
 
@@ -63,8 +63,8 @@ function wantedTaints(input: NodeInput, machine: Machine, node: StoredNode | und
   const wanted: Taint[] = (machine.spec.taints ?? []).map(({ timeAdded: _given, ...taint }) => taint);
   let waitsMs: number | undefined;
   if (machine.spec.unschedulable) wanted.push({ key: UNSCHEDULABLE_TAINT, effect: 'NoSchedule' });
-  if (findCondition(conditions, DISK_PRESSURE)?.status === 'True')
-    wanted.push({ key: DISK_PRESSURE_TAINT, effect: 'NoSchedule' });
+  for (const [pressure, key] of Object.entries(PRESSURE_TAINTS))
+    if (findCondition(conditions, pressure)?.status === 'True') wanted.push({ key, effect: 'NoSchedule' });
   if (ready === undefined) wanted.push({ key: NOT_READY_TAINT, effect: 'NoSchedule' });
   else if (ready.status !== 'True') {
     const key = ready.status === 'Unknown' ? UNREACHABLE_TAINT : NOT_READY_TAINT;
@@ -120,11 +120,17 @@ function wantedNode(
       },
     },
     spec: {
-      ...(podCIDR !== undefined && { podCIDR }),
+      ...(podCIDR !== undefined && { podCIDR, ...rangesOf(podCIDR, input.settings.network) }),
       ...(taints.length > 0 && { taints }),
       ...(machine.spec.unschedulable && { unschedulable: true }),
     },
   };
+}
+
+/** Both ranges, where the cluster has both families. */
+function rangesOf(podCIDR: string, network: ClusterSpec['network']): Pick<Node['spec'], 'podCIDRs'> {
+  const second = podRangeOf({ spec: { podCIDR } }, network, 'IPv6');
+  return second === undefined ? {} : { podCIDRs: [podCIDR, second] };
 }
 
 /** What is left of the time for which a node may be silent, in ms. */

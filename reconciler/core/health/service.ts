@@ -1,5 +1,10 @@
 /** Health of a Service: whether anybody answers behind it. */
-import { labelsInclude, SERVICE_NAME_LABEL, type Service } from '../../../contracts/objects/index.ts';
+import {
+  labelsInclude,
+  loadBalancerAddresses,
+  SERVICE_NAME_LABEL,
+  type Service,
+} from '../../../contracts/objects/index.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { degraded, healthy, progressing, type Health, type HealthView } from './health.ts';
 
@@ -7,7 +12,9 @@ export function serviceHealth(service: Service, view: HealthView): Health {
   const { spec, metadata, status } = service;
   const refused = (status?.conditions ?? []).find((condition) => condition.status === 'False');
   if (refused) return degraded(refused.message ?? refused.reason ?? refused.type);
-  if (spec.clusterIP === undefined) return progressing('waits for its address');
+  if (spec.clusterIP === undefined && spec.type !== 'ExternalName') return progressing('waits for its address');
+  if (spec.type === 'LoadBalancer' && loadBalancerAddresses(service).length === 0)
+    return progressing('waits for the address of its load balancer');
   const [label] = Object.entries(spec.selector ?? {});
   if (!label) return healthy('has no selector');
   const pods = view

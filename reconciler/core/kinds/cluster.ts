@@ -19,6 +19,7 @@ export const CLUSTER: KindDescriptor<'Cluster'> = {
   compared: [
     ['spec', 'network', 'podCIDR'],
     ['spec', 'sync', 'maxPrunePercent'],
+    ['spec', 'sync', 'maxPruneObjects'],
   ],
   podTemplate: 'none',
   references: 'none',

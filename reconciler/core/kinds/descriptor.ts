@@ -17,6 +17,7 @@ import type {
   ObjectsByKind,
   PodTemplateSpec,
   Stored,
+  StoredNode,
   StoredOf,
 } from '../../../contracts/objects/index.ts';
 import type { FixedField } from '../diff/fixed-fields.ts';
@@ -56,7 +57,7 @@ export interface KindDescriptor<K extends Kind> {
   /** The pods that it makes, or that it is. Checked, told of by the forecast, and searched for references. */
   readonly podTemplate: 'none' | PodTemplateFacet<K>;
 
-  /** What an object needs by name, in its own namespace or in none. What of it travels to nodes goes with it. */
+  /** What an object needs by name. What of it travels to nodes goes with it. */
   readonly references: 'none' | { of(object: ObjectsByKind[K]): readonly Reference[] };
 
   /** Kinds whose objects it makes and is the controller of: they are adopted, counted, explained and go with it. */
@@ -172,6 +173,8 @@ export interface HealthFacet<K extends Kind> {
 /** An object that another one names. */
 export interface Reference {
   readonly kind: 'ConfigMap' | 'Secret' | 'PersistentVolumeClaim' | 'PersistentVolume' | 'RuntimeClass';
+  /** Where it is not that of the object itself. */
+  readonly namespace?: string;
   readonly name: string;
   /** Keys that must be in it; all of it when empty. */
   readonly keys: readonly string[];
@@ -186,6 +189,8 @@ export interface Reach<K extends Kind> {
   readonly how: 'shared' | 'followed';
   /** Of what is followed: the node that holds it whatever its pods lead to. */
   home?(object: StoredOf<K>): string | undefined;
+  /** Of what is shared: what a node holds besides because of it. Labels and name of the node count, nothing else of it. */
+  brings?(object: StoredOf<K>, node: StoredNode): readonly Reference[];
   /**
    * The object as a node gets it. A pod can only be followed again by what is in it: uid, labels, annotations, owners
    * and times.

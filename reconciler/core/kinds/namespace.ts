@@ -23,7 +23,16 @@ export const NAMESPACE: KindDescriptor<'Namespace'> = {
   deletion: 'after its contents',
   fixed: [],
   sealed: [],
-  reach: 'none',
-  recovery: 'with the first sync',
+  // Its labels: pods of this node that policies know by their namespace.
+  reach: {
+    how: 'shared',
+    form: ({ apiVersion, kind, metadata: { name, uid, resourceVersion, creationTimestamp, labels } }) => ({
+      apiVersion,
+      kind,
+      metadata: { name, uid, resourceVersion, creationTimestamp, ...(labels && { labels }) },
+    }),
+  },
+  // Before nodes are told anything: a policy that knows pods by their namespace would close what it allows.
+  recovery: { from: 'git', order: 5 },
   subresources: [],
 };

@@ -1,6 +1,6 @@
 /** PersistentVolume: a place for data that outlives pods. */
 import { KINDS, type PersistentVolume } from '../../../contracts/objects/index.ts';
-import { homeOf } from '../../../contracts/objects/local-volumes.ts';
+import { homeOf } from '../../../contracts/objects/made-volumes.ts';
 import { neverChanges } from '../diff/fixed-fields.ts';
 import { volumeHealth } from '../health/storage.ts';
 import { accessModesText } from '../volumes/access-modes.ts';

@@ -3,7 +3,7 @@ import { KINDS } from '../../../contracts/objects/index.ts';
 import { neverChanges } from '../diff/fixed-fields.ts';
 import { checkPriorityClass } from '../manifests/checks/check-scheduling.ts';
 import { AGE, NAME } from './columns.ts';
-import type { KindDescriptor } from './descriptor.ts';
+import { WHOLE, type KindDescriptor } from './descriptor.ts';
 
 export const PRIORITY_CLASS: KindDescriptor<'PriorityClass'> = {
   identity: KINDS.PriorityClass,
@@ -30,7 +30,8 @@ export const PRIORITY_CLASS: KindDescriptor<'PriorityClass'> = {
   deletion: 'at once',
   fixed: [neverChanges('value'), neverChanges('preemptionPolicy')],
   sealed: [],
-  reach: 'none',
+  // A node that runs short gives up pods of a low priority first.
+  reach: { how: 'shared', ...WHOLE },
   recovery: 'with the first sync',
   subresources: [],
 };

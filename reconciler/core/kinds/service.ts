@@ -1,10 +1,16 @@
 /** Service: an address for the pods of a selector. */
-import { KINDS } from '../../../contracts/objects/index.ts';
+import {
+  KINDS,
+  loadBalancerAddresses,
+  type KubeObject,
+  type Service,
+  type StoredOf,
+} from '../../../contracts/objects/index.ts';
 import { HEADLESS, neverChanges } from '../diff/fixed-fields.ts';
 import { serviceHealth } from '../health/service.ts';
 import { checkService } from '../manifests/checks/check-service.ts';
 import { AGE, labelsText, NAME } from './columns.ts';
-import { WITHOUT_STATUS, type KindDescriptor } from './descriptor.ts';
+import type { KindDescriptor } from './descriptor.ts';
 
 export const SERVICE: KindDescriptor<'Service'> = {
   identity: KINDS.Service,
@@ -13,7 +19,11 @@ export const SERVICE: KindDescriptor<'Service'> = {
   columns: [
     NAME,
     { heading: 'TYPE', cell: (s) => s.spec.type },
-    { heading: 'CLUSTER-IP', cell: (s) => s.spec.clusterIP ?? '<pending>' },
+    {
+      heading: 'CLUSTER-IP',
+      cell: (s) => s.spec.clusterIP ?? (s.spec.type === 'ExternalName' ? '<none>' : '<pending>'),
+    },
+    { heading: 'EXTERNAL-IP', cell: externalAddresses },
     {
       heading: 'PORT(S)',
       cell: (s) =>
@@ -42,7 +52,21 @@ export const SERVICE: KindDescriptor<'Service'> = {
   deletion: 'at once',
   fixed: [neverChanges('spec', 'clusterIP'), HEADLESS],
   sealed: [],
-  reach: { how: 'shared', ...WITHOUT_STATUS },
+  reach: { how: 'shared', form: withoutConditions },
   recovery: { from: 'nodes', order: 20 },
   subresources: [],
 };
+
+/** Source: Kubernetes pkg/printers/internalversion, getServiceExternalIP. */
+function externalAddresses(service: Service): string {
+  const { type, externalName, externalIPs = [] } = service.spec;
+  if (type === 'ExternalName') return externalName ?? '<none>';
+  const all = [...loadBalancerAddresses(service), ...externalIPs];
+  return all.length > 0 ? all.join(',') : type === 'LoadBalancer' ? '<pending>' : '<none>';
+}
+
+/** Nodes have to know the addresses of its load balancer. */
+function withoutConditions(service: StoredOf<'Service'>): KubeObject {
+  const { status, ...rest } = service;
+  return status?.loadBalancer ? { ...rest, status: { loadBalancer: status.loadBalancer } } : rest;
+}

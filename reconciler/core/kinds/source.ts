@@ -1,5 +1,5 @@
 /** Source: what became of a repository's commits. */
-import { KINDS, type Source, type Stored } from '../../../contracts/objects/index.ts';
+import { KINDS, type Source, type SourcePin, type Stored } from '../../../contracts/objects/index.ts';
 import { AGE, NAME, NONE, short } from './columns.ts';
 import type { KindDescriptor } from './descriptor.ts';
 
@@ -9,7 +9,7 @@ export const SOURCE: KindDescriptor<'Source'> = {
   categories: [],
   columns: [
     NAME,
-    { heading: 'BRANCH', cell: (s) => s.spec.branch },
+    { heading: 'BRANCH', cell: ({ spec }) => spec.branch ?? spec.tag ?? spec.semver ?? NONE },
     { heading: 'OBSERVED', cell: (s) => short(s.status?.observedRevision) },
     { heading: 'APPLIED', cell: (s) => short(s.status?.appliedRevision) },
     { heading: 'OUTCOME', cell: (s) => s.status?.history[0]?.outcome ?? NONE },
@@ -35,14 +35,21 @@ export const SOURCE: KindDescriptor<'Source'> = {
   subresources: [],
 };
 
+/** Without what changes while the commit stays. */
+function toldPin({ problem: _problem, ...pin }: SourcePin): SourcePin {
+  return pin;
+}
+
 /** Nodes keep which commit was in force: see docs/adr/0004. */
 function sourceForNodes({ apiVersion, kind, metadata, spec, status }: Stored<Source>): Source {
-  const appliedRevision = status?.appliedRevision;
+  const { appliedRevision, sources } = status ?? {};
   return {
     apiVersion,
     kind,
     metadata,
     spec,
-    ...(appliedRevision !== undefined && { status: { appliedRevision, history: [] } }),
+    ...(appliedRevision !== undefined && {
+      status: { appliedRevision, history: [], ...(sources && { sources: sources.map(toldPin) }) },
+    }),
   };
 }

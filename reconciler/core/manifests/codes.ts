@@ -12,6 +12,16 @@ export const DIAGNOSTIC_CODES = [
   'ControlCharacter',
   'LfsPointer',
   'NeedsRendering',
+  // Apps
+  'PathNotFound',
+  'RemoteResource',
+  'AppTooLarge',
+  'NestedApp',
+  'RenderFailed',
+  'NotRendered',
+  'UnsetVariable',
+  'SecretExposed',
+  'HelmHook',
   // YAML
   'InvalidYaml',
   'DuplicateKey',
@@ -25,6 +35,13 @@ export const DIAGNOSTIC_CODES = [
   'WrongApiVersion',
   'KindTaken',
   'ObjectTooLarge',
+  // What is encrypted in it
+  'SopsInvalid',
+  'SopsKeysUnsupported',
+  'EncryptedField',
+  'PlainTextValue',
+  'DecryptionKeyMissing',
+  'DecryptionFailed',
   // Its fields
   'UnknownField',
   'UnsupportedField',
@@ -38,6 +55,7 @@ export const DIAGNOSTIC_CODES = [
   'NamespaceNotAllowed',
   'ReservedAnnotation',
   'UnknownLabel',
+  'AnnotationIgnored',
   // Fields against each other
   'SelectorMismatch',
   'DuplicateName',
@@ -65,6 +83,9 @@ export const DIAGNOSTIC_CODES = [
   'MultipleConfigurations',
   'MultipleGlobalDefaults',
   'UnknownPriorityClass',
+  'UnknownApp',
+  'DependencyCycle',
+  'UnknownDependency',
   'UnknownRuntimeClass',
   'RuntimeClassConflict',
   'UnknownScheduler',
@@ -75,6 +96,8 @@ export const DIAGNOSTIC_CODES = [
   'BudgetAllowsNothing',
   'QuotaExceeded',
   'LimitRangeExceeded',
+  'RecipientMissing',
+  'SourceUnread',
 ] as const;
 export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 
@@ -91,4 +114,10 @@ export const UNREAD_CODES: ReadonlySet<string> = new Set<DiagnosticCode>([
   'TooComplex',
   'AliasBomb',
   'NeedsRendering',
+  'PathNotFound',
+  'RemoteResource',
+  'AppTooLarge',
+  'NestedApp',
+  'RenderFailed',
+  'SourceUnread',
 ]);

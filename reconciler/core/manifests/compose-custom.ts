@@ -17,14 +17,14 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { JsonObject } from '../fields/json.ts';
 import { groupBy } from '../group-by.ts';
-import { definedKinds } from '../kinds/custom-definitions.ts';
+import { definedKinds, isBuiltIn } from '../kinds/custom-definitions.ts';
 import type { Paced } from '../paced.ts';
 import { withDefaults } from '../structural/defaults.ts';
 import { Budget, MAX_DEFAULTS } from '../structural/limits.ts';
 import { validateObject } from '../structural/validate.ts';
 import { isNamespaceName } from './checks/check-object.ts';
 import type { Tell } from './findings.ts';
-import { positionOf } from './marks.ts';
+import { placeIn, positionOf } from './marks.ts';
 import type { Suggestions } from './suggest.ts';
 import type { CustomManifest, CustomState, DesiredCustom, DesiredState, ParsedFile, Position } from './types.ts';
 import { shortened } from './wording.ts';
@@ -75,13 +75,15 @@ function registryOf(state: DesiredState, tell: Tell): KindRegistry {
     definitions,
   );
   for (const { spec, desired } of taken)
-    tell(
-      'error',
-      'KindTaken',
-      positionOf(desired, 'spec', 'names', 'kind'),
-      `another definition makes the kind ${spec.names.kind} of group ${spec.group} already`,
-      'keep one of the two, or give this one another name',
-    );
+    // Of one of ours it has been told where the file was read.
+    if (!isBuiltIn({ group: spec.group, plural: spec.names.plural, kind: spec.names.kind }))
+      tell(
+        'error',
+        'KindTaken',
+        positionOf(desired, 'spec', 'names', 'kind'),
+        `another definition makes the kind ${spec.names.kind} of group ${spec.group} already`,
+        'keep one of the two, or give this one another name',
+      );
   return kinds;
 }
 
@@ -190,7 +192,7 @@ function* desiredOf(
       'split the repository, or have simpler schemas',
     );
   if (!sound) return undefined;
-  const place = kind.namespaced ? { namespace: namespace ?? DEFAULT_NAMESPACE } : {};
+  const place = kind.namespaced ? { namespace: namespace ?? manifest.namespace ?? DEFAULT_NAMESPACE } : {};
   const object = unstructured(kind.resource, {
     ...(whole as unknown as UnstructuredJson),
     metadata: { ...metadata, ...place },
@@ -204,11 +206,19 @@ function* desiredOf(
       return [pathText(path), [line, column] as const];
     }),
   );
-  return { key: customKey(kind.resource, place.namespace, name), object, written, position: manifest.position, marks };
+  return {
+    key: customKey(kind.resource, place.namespace, name),
+    object,
+    written,
+    position: manifest.position,
+    marks,
+    ...(manifest.app !== undefined && { app: manifest.app }),
+  };
 }
 
-function placeOf({ position: { file }, places }: CustomManifest, path: FieldPath, part?: 'key'): Position {
-  return { file, ...places.at(path, part) };
+function placeOf({ position, places }: CustomManifest, path: FieldPath, part?: 'key'): Position {
+  const { line, column } = places.at(path, part);
+  return placeIn(position, line, column);
 }
 
 function titleOf({ object }: DesiredCustom): string {

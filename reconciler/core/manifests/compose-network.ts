@@ -1,6 +1,16 @@
 /** Addresses and ports of a revision, which must not clash: the Cluster, Machines and Services. */
-import { ClusterManifest, type Cluster, type Machine, type Service } from '../../../contracts/objects/index.ts';
-import { rangeHolds, parseAddress, parseRange } from '../../../contracts/ipv4.ts';
+import {
+  ClusterManifest,
+  clusterFamilies,
+  clusterIPsOf,
+  familyNetwork,
+  type Cluster,
+  type Machine,
+  type Service,
+} from '../../../contracts/objects/index.ts';
+import { cidrHas, familyOf, FAMILIES, nthOf } from '../../../contracts/ip.ts';
+import { parseRange } from '../../../contracts/ipv4.ts';
+import { formatAddress6, parseRange6 } from '../../../contracts/ipv6.ts';
 import type { Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
 import type { DesiredObject, DesiredState } from './types.ts';
@@ -37,7 +47,8 @@ export function checkNetwork(state: DesiredState, tell: Tell): void {
   }
   checkMachines(machines, tell);
   checkNodePorts(services, network.nodePortRange, tell);
-  checkClusterIPs(services, network.serviceCIDR, tell);
+  checkFamilies(services, network, tell);
+  checkClusterIPs(services, network, tell);
 }
 
 /** What holds where a repository has no Cluster. */
@@ -49,10 +60,11 @@ function defaultClusterSpec(): Cluster['spec'] {
 function checkMachines(machines: readonly Desired<Machine>[], tell: Tell): void {
   const seen = new Map<string, Desired<Machine>>();
   for (const machine of machines) {
-    const { address, port, internalIP } = machine.object.spec;
+    const { address, port, internalIP, internalIPv6 } = machine.object.spec;
     for (const [place, what] of [
       [`${address}:${port}`, 'address'],
       [internalIP, 'internalIP'],
+      [internalIPv6, 'internalIPv6'],
     ] as const) {
       if (place === undefined) continue;
       const first = seen.get(`${what} ${place}`);
@@ -99,41 +111,78 @@ function checkNodePorts(services: readonly Desired<Service>[], range: string, te
   }
 }
 
-function checkClusterIPs(services: readonly Desired<Service>[], cidr: string, tell: Tell): void {
-  const range = parseRange(cidr);
+/** Source: Kubernetes pkg/registry/core/service/storage/alloc.go (initIPFamilyFields). */
+function checkFamilies(services: readonly Desired<Service>[], network: Cluster['spec']['network'], tell: Tell): void {
+  const families = clusterFamilies(network);
+  for (const service of services) {
+    const { spec } = service.object;
+    // What is behind such a one is the user's to say.
+    if (spec.type === 'ExternalName' || (spec.clusterIP === 'None' && !Object.keys(spec.selector ?? {}).length))
+      continue;
+    const hint = 'both families are there where spec.network.podCIDRs and serviceCIDRs of the Cluster have two ranges';
+    if (spec.ipFamilyPolicy === 'RequireDualStack' && families.length < 2)
+      tell(
+        'error',
+        'InvalidValue',
+        positionOf(service, 'spec', 'ipFamilyPolicy'),
+        'spec.ipFamilyPolicy may not be RequireDualStack: this cluster is not configured for dual-stack services',
+        hint,
+      );
+    for (const [i, family] of (spec.ipFamilies ?? []).entries())
+      if (!families.includes(family) && !(i > 0 && spec.ipFamilyPolicy === 'PreferDualStack'))
+        tell(
+          'error',
+          'InvalidValue',
+          positionOf(service, 'spec', 'ipFamilies'),
+          `spec.ipFamilies[${i}] may not be ${family}: not configured on this cluster`,
+          hint,
+        );
+  }
+}
+
+function checkClusterIPs(services: readonly Desired<Service>[], network: Cluster['spec']['network'], tell: Tell): void {
+  const ranges = FAMILIES.flatMap((family) => familyNetwork(network, family)?.serviceCIDR ?? []);
   const taken = new Map<string, Desired<Service>>();
   for (const service of services) {
-    const { clusterIP } = service.object.spec;
-    if (clusterIP === undefined || clusterIP === 'None') continue;
-    const at = positionOf(service, 'spec', 'clusterIP');
-    const address = parseAddress(clusterIP);
-    if (!rangeHolds(range, address))
-      tell(
-        'error',
-        'ClusterIPOutOfRange',
-        at,
-        `spec.clusterIP must be in ${cidr}, found ${clusterIP}`,
-        'the range is spec.network.serviceCIDR of the Cluster',
-      );
-    else if (address === range.first || address === range.first + range.size - 1)
-      tell(
-        'error',
-        'ClusterIPOutOfRange',
-        at,
-        `spec.clusterIP ${clusterIP} is the first or last address of ${cidr}, which no Service can have`,
-        'use another',
-      );
-    const other = taken.get(clusterIP);
-    if (!other) taken.set(clusterIP, service);
-    else
-      tell(
-        'error',
-        'ClusterIPClash',
-        at,
-        `spec.clusterIP ${clusterIP} is taken by Service ${nameOf(other)} (${placeOf(other)})`,
-        'use another, or leave it out to get a free one',
-      );
+    const addresses = clusterIPsOf(service.object.spec);
+    for (const [i, address] of addresses.entries()) {
+      const at = i === 0 ? positionOf(service, 'spec', 'clusterIP') : positionOf(service, 'spec', 'clusterIPs');
+      const where = i === 0 ? 'spec.clusterIP' : 'spec.clusterIPs[1]';
+      const cidr = ranges.find((range) => cidrHas(range, address));
+      if (cidr === undefined)
+        tell(
+          'error',
+          'ClusterIPOutOfRange',
+          at,
+          `${where} must be in ${ranges.join(' or ')}, found ${address}`,
+          'the range is spec.network.serviceCIDR of the Cluster',
+        );
+      else if (address === nthOf(cidr, 0) || address === lastOf(cidr))
+        tell(
+          'error',
+          'ClusterIPOutOfRange',
+          at,
+          `${where} ${address} is the first or last address of ${cidr}, which no Service can have`,
+          'use another',
+        );
+      const other = taken.get(address);
+      if (!other) taken.set(address, service);
+      else
+        tell(
+          'error',
+          'ClusterIPClash',
+          at,
+          `${where} ${address} is taken by Service ${nameOf(other)} (${placeOf(other)})`,
+          'use another, or leave it out to get a free one',
+        );
+    }
   }
+}
+
+function lastOf(cidr: string): string {
+  if (familyOf(nthOf(cidr, 0)) === 'IPv4') return nthOf(cidr, parseRange(cidr).size - 1);
+  const { first, size } = parseRange6(cidr);
+  return formatAddress6(first + size - 1n);
 }
 
 function nameOf({ object }: DesiredObject): string {

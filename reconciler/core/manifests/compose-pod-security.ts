@@ -4,6 +4,7 @@
  */
 import { objectKey, type PodTemplateSpec } from '../../../contracts/objects/index.ts';
 import { descriptorOf } from '../kinds/index.ts';
+import type { Paced } from '../paced.ts';
 import { levelText, policyOf, type LevelVersion } from '../pod-security/policy.ts';
 import { violated } from '../pod-security/violations.ts';
 import type { Tell } from './findings.ts';
@@ -11,8 +12,10 @@ import { positionOf } from './marks.ts';
 import type { DesiredState } from './types.ts';
 import { pathText } from './yaml-tree.ts';
 
-export function checkPodSecurity(state: DesiredState, tell: Tell): void {
+/** Its pauses: each pod is held against each standard that its namespace asks for. */
+export function* checkPodSecurity(state: DesiredState, tell: Tell): Paced<void> {
   for (const desired of state.values()) {
+    yield;
     const { podTemplate } = descriptorOf(desired.object.kind);
     if (podTemplate === 'none') continue;
     const home = desired.object.metadata.namespace ?? '';

@@ -6,6 +6,7 @@
 import type { LimitRange, Pod, ResourceQuota } from '../../../contracts/objects/index.ts';
 import { groupBy } from '../group-by.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
+import type { Paced } from '../paced.ts';
 import { add, amountsIn, quantityOf, type Amounts } from '../quota/amounts.ts';
 import { withLimitDefaults } from '../quota/limit-range.ts';
 import { FROM_GIT } from '../quota/from-git.ts';
@@ -23,7 +24,8 @@ type Quota = DesiredObject & { readonly object: ResourceQuota };
 /** No object of a manifest has an end yet. */
 const NO_TIME = new Date(0);
 
-export function checkQuotas(state: DesiredState, tell: Tell): void {
+/** Its pauses: each object is counted, and each pod is held against each quota of its namespace. */
+export function* checkQuotas(state: DesiredState, tell: Tell): Paced<void> {
   const quotas = groupBy([...state.values()].filter(isQuota), namespaceOf);
   if (quotas.size === 0) return;
   const ranges = groupBy(
@@ -32,6 +34,7 @@ export function checkQuotas(state: DesiredState, tell: Tell): void {
   );
   const amounts = new Map([...quotas.keys()].map((namespace) => [namespace, new Map<string, number>()]));
   for (const desired of state.values()) {
+    yield;
     const namespace = namespaceOf(desired);
     const [own, sum] = [quotas.get(namespace), amounts.get(namespace)];
     if (!own || !sum) continue;
@@ -42,6 +45,7 @@ export function checkQuotas(state: DesiredState, tell: Tell): void {
     const { spec } = withRuntimeClass(limited, classOf(template.spec, state));
     const pod: Pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: '' }, spec };
     for (const { object: quota } of own) {
+      yield;
       const why = neverMade(pod, quota);
       if (why === undefined) continue;
       tell(
@@ -53,7 +57,12 @@ export function checkQuotas(state: DesiredState, tell: Tell): void {
       );
     }
   }
-  for (const [namespace, own] of quotas) for (const quota of own) checkQuota(quota, amounts.get(namespace), tell);
+  for (const [namespace, own] of quotas) {
+    for (const quota of own) {
+      yield;
+      checkQuota(quota, amounts.get(namespace), tell);
+    }
+  }
 }
 
 /** There are as many at least. What controllers make besides is refused when it is made. */

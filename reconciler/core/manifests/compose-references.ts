@@ -68,10 +68,10 @@ function checkNamed(desired: DesiredObject, state: DesiredState, declared: Reado
   const { references } = descriptorOf(desired.object.kind);
   if (references === 'none') return;
   const told = new Set<string>();
-  for (const { kind, name, keys, optional, path } of references.of(desired.object)) {
+  for (const { kind, namespace, name, keys, optional, path } of references.of(desired.object)) {
     // Without its RuntimeClass a pod is refused, not kept waiting: compose-runtime-classes.ts.
     if (optional || kind === 'RuntimeClass') continue;
-    const key = namedKey(kind, desired.object.metadata.namespace, name);
+    const key = namedKey(kind, namespace ?? desired.object.metadata.namespace, name);
     const at = positionOf(desired, ...path);
     const found = state.get(key)?.object;
     if (!found) {

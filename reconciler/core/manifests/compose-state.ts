@@ -2,15 +2,18 @@
 import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { finish, type Paced } from '../paced.ts';
 import { UNREAD_CODES } from './codes.ts';
+import { checkAppOrder, withAppPolicies } from './compose-apps.ts';
 import { checkAutoscalers } from './compose-autoscalers.ts';
 import { checkBudgets } from './compose-budgets.ts';
 import { composeCustom } from './compose-custom.ts';
 import { checkLimits } from './compose-limits.ts';
 import { checkNetwork } from './compose-network.ts';
+import { checkObjectOrder } from './compose-order.ts';
 import { checkPlugins } from './compose-plugins.ts';
 import { checkPodSecurity } from './compose-pod-security.ts';
 import { checkQuotas } from './compose-quotas.ts';
 import { checkReferences } from './compose-references.ts';
+import { checkRecipients } from './compose-secrets.ts';
 import { checkRuntimeClasses } from './compose-runtime-classes.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { byPosition, type Tell } from './findings.ts';
@@ -26,8 +29,17 @@ import type { DesiredCustom, DesiredObject, DesiredState, Diagnostic, ParsedFile
 export function* composing(files: readonly ParsedFile[], others: readonly Diagnostic[]): Paced<Rendering> {
   const diagnostics: Diagnostic[] = [...others, ...files.flatMap((f) => f.diagnostics)];
   const found = { error: new Bounded('errors'), warning: new Bounded('warnings') };
-  const tell: Tell = (severity, code, { file, line, column }, message, hint) => {
-    found[severity].add({ severity, code, file, line, column, message, ...(hint !== undefined && { hint }) });
+  const tell: Tell = (severity, code, { file, line, column, rendered }, message, hint) => {
+    found[severity].add({
+      severity,
+      code,
+      file,
+      line,
+      column,
+      message,
+      ...(hint !== undefined && { hint }),
+      ...(rendered && { rendered }),
+    });
   };
   const suggestions = new Suggestions();
   const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
@@ -43,17 +55,26 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
     checkRuntimeClasses(state, declared, suggestions, tell);
     checkPlacementReferences(state, declared, suggestions, tell);
     checkPlugins(state, declared, suggestions, tell);
+    checkAppOrder(state, declared, suggestions, tell);
+    checkObjectOrder(state, custom, tell);
   }
   checkNetwork(state, tell);
   checkAutoscalers(state, complete ? declared : undefined, tell);
   checkBudgets(state, tell);
-  checkQuotas(state, tell);
-  checkLimits(state, tell);
-  checkPodSecurity(state, tell);
+  yield* checkQuotas(state, tell);
+  yield* checkLimits(state, tell);
+  yield* checkPodSecurity(state, tell);
   checkSingletons(state, tell);
   checkGlobalDefault(state, tell);
+  const sealed = ordered.flatMap((f) => f.sealed ?? []);
+  checkRecipients(sealed, state, tell);
   diagnostics.push(...found.error.all(), ...found.warning.all());
-  return { state, custom, kinds, diagnostics: diagnostics.sort(byPosition) };
+  return {
+    ...withAppPolicies(state, custom),
+    kinds,
+    diagnostics: diagnostics.sort(byPosition),
+    ...(sealed.length > 0 && { sealed }),
+  };
 }
 
 /** As {@link composing}, without a pause. */

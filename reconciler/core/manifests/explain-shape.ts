@@ -10,7 +10,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { isSealed } from '../kinds/sealed.ts';
 import type { Findings } from './findings.ts';
-import { explainIssue, goesWithRefusedValue, type SchemaIssue } from './schema-issues.ts';
+import { explainIssue, type SchemaIssue } from './schema-issues.ts';
 import { fieldsAt, isFreeMap, zeroValueAt } from './schema-walk.ts';
 import { explainUnknownField } from './unknown-fields.ts';
 import {
@@ -134,7 +134,7 @@ function follows(issue: SchemaIssue, tree: YamlNode, refused: RefusedFields): bo
   const name = String(path.at(-1));
   if (nodeAt(tree, path)) return false;
   const substitute = readKey(SUBSTITUTES, name);
-  return (substitute !== undefined && refused.has([...parent, substitute])) || goesWithRefusedValue(tree, parent, name);
+  return substitute !== undefined && refused.has([...parent, substitute]);
 }
 
 /** Fields that stand for another one: who wrote them did not forget it. */
@@ -169,8 +169,7 @@ function correctFields(
       const node = nodeAt(tree, path);
       // A null field is not set, so a known one does no harm (`creationTimestamp: null` in generated manifests).
       const unset = node !== undefined && isNull(node) && issue?.code !== 'UnknownField';
-      if (issue && !unset && !goesWithRefusedValue(tree, place, name))
-        findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
+      if (issue && !unset) findings.error(issue.code, offsetOf(tree, path, 'key'), issue.message, issue.hint);
       if (meant !== undefined && !taken.has(meant) && nodeAt(tree, [...place, meant]) === undefined) {
         taken.add(meant);
         here.set(name, meant);

@@ -5,7 +5,7 @@ export { byPosition } from './findings.ts';
 export { formatDiagnostic } from './format-diagnostic.ts';
 export { ManifestCache } from './manifest-cache.ts';
 export { positionOf } from './marks.ts';
-export { parseManifest } from './parse-manifest.ts';
+export { parseManifest, parsingManifest } from './parse-manifest.ts';
 export {
   fileTooLarge,
   isManifestName,
@@ -13,6 +13,7 @@ export {
   MAX_FILE_BYTES,
   selectManifestFiles,
   type SelectedFiles,
+  type SourceFolder,
   type TreeFile,
 } from './select-files.ts';
 export * from './types.ts';

@@ -2,6 +2,7 @@
  * Where the fields are that are compared with other objects once all files are read; the trees themselves are not kept.
  */
 import { readKey, type KubeObject } from '../../../contracts/objects/index.ts';
+import { DEPENDS_ON } from '../diff/sync-order.ts';
 import { descriptorOf } from '../kinds/index.ts';
 import { podTemplateOf } from '../kinds/pod-template.ts';
 import type { Findings } from './findings.ts';
@@ -9,7 +10,12 @@ import type { DesiredObject, Position } from './types.ts';
 import { nodeAt, offsetOf, pathText, type FieldPath, type YamlNode } from './yaml-tree.ts';
 
 /** Of every kind. */
-const COMMON: readonly FieldPath[] = [['metadata', 'name'], ['metadata', 'namespace'], ['spec']];
+const COMMON: readonly FieldPath[] = [
+  ['metadata', 'name'],
+  ['metadata', 'namespace'],
+  ['metadata', 'annotations', DEPENDS_ON],
+  ['spec'],
+];
 
 export function fieldMarks(
   object: KubeObject,
@@ -46,5 +52,11 @@ interface Placed {
 /** Where a field of a desired object is written; the object's own position when that is not known. */
 export function positionOf(desired: Placed, ...path: FieldPath): Position {
   const mark = readKey(desired.marks, pathText(path));
-  return mark ? { file: desired.position.file, line: mark[0], column: mark[1] } : desired.position;
+  return mark ? placeIn(desired.position, mark[0], mark[1]) : desired.position;
+}
+
+/** A place in the file or, of what was rendered, in the document that `position` is of. */
+export function placeIn(position: Position, line: number, column: number): Position {
+  const { file, rendered } = position;
+  return rendered ? { ...position, rendered: { ...rendered, line: rendered.line + line - 1 } } : { file, line, column };
 }

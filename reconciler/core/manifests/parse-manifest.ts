@@ -1,10 +1,14 @@
 /** One manifest file to desired objects and everything that is wrong with it. */
 import { LineCounter } from 'yaml';
+import { finish, type Paced } from '../paced.ts';
+import type { OpenedEnvelopes } from '../secrets/envelope.ts';
+import { unsealDocuments } from '../secrets/unseal-documents.ts';
+import { DEFAULT_NAMESPACE } from '../../../contracts/objects/index.ts';
 import { decodeUtf8 } from './decode-text.ts';
 import { Findings } from './findings.ts';
 import { isJsonManifest } from './is-json-manifest.ts';
 import { readObjects, type ReadResult } from './read-object.ts';
-import { readYaml } from './read-yaml.ts';
+import { readingYaml } from './read-yaml.ts';
 import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
 import type { Diagnostic, ParsedFile } from './types.ts';
 
@@ -14,12 +18,34 @@ import type { Diagnostic, ParsedFile } from './types.ts';
  */
 const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/;
 
+/** Reading a file for what is encrypted in it takes a second look at all its values. */
+const MAY_BE_ENCRYPTED = /ENC\[|\bsops\b/;
+
 /**
  * Reads all documents of a file, a `.json` file by the same rules: JSON is a part of YAML 1.2. Never throws for its
  * content: what is wrong comes back as diagnostics with line and column, all of them at once, ordered by position.
- * Objects are returned for the documents without an error. The same path, oid and bytes give the same answer.
+ * Objects are returned for the documents without an error. The same path, oid, bytes and namespace give the same answer.
+ * Encrypted values are those of `opened`; without it, as where nobody has keys, ciphertext stands for them. `namespace`:
+ * where namespaced objects are that name none.
  */
-export function parseManifest(path: string, oid: string, bytes: Uint8Array): ParsedFile {
+export function parseManifest(
+  path: string,
+  oid: string,
+  bytes: Uint8Array,
+  opened?: OpenedEnvelopes,
+  namespace?: string,
+): ParsedFile {
+  return finish(parsingManifest(path, oid, bytes, opened, namespace));
+}
+
+/** As {@link parseManifest}, with pauses. */
+export function* parsingManifest(
+  path: string,
+  oid: string,
+  bytes: Uint8Array,
+  opened?: OpenedEnvelopes,
+  namespace: string = DEFAULT_NAMESPACE,
+): Paced<ParsedFile> {
   if (bytes.byteLength > MAX_FILE_BYTES) return unreadable(path, oid, bytes, fileTooLarge(path, bytes.byteLength));
   const json = /\.json$/i.test(path);
   if (isLfsPointer(bytes)) return unreadable(path, oid, bytes, lfsPointer(path, json));
@@ -45,15 +71,28 @@ export function parseManifest(path: string, oid: string, bytes: Uint8Array): Par
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
   const result: ReadResult = { objects: [], custom: [], refused: [] };
-  for (const { root, sound } of readYaml(text, lines, findings, json ? 'JSON' : 'YAML')) {
+  const written = yield* readingYaml(text, lines, findings, json ? 'JSON' : 'YAML');
+  const { documents, envelopes } = MAY_BE_ENCRYPTED.test(text)
+    ? unsealDocuments(written, findings, opened)
+    : { documents: written, envelopes: [] };
+  for (const { root, sound } of documents) {
+    yield;
     const read: ReadResult = { objects: [], custom: [], refused: result.refused };
-    readObjects(root, findings, read);
+    readObjects(root, findings, read, namespace);
     if (sound) {
       result.objects.push(...read.objects);
       result.custom.push(...read.custom);
     } else result.refused.push(...read.objects.map((o) => o.key));
   }
-  return { path, oid, bytes: bytes.byteLength, ...result, diagnostics: findings.sorted() };
+  const sealed = envelopes.map(({ envelope, offset }) => ({ envelope, position: findings.position(offset) }));
+  return {
+    path,
+    oid,
+    bytes: bytes.byteLength,
+    ...result,
+    diagnostics: findings.sorted(),
+    ...(sealed.length > 0 && { sealed }),
+  };
 }
 
 function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {
@@ -63,7 +102,8 @@ function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Di
 /** How every pointer begins. Source: git-lfs, docs/spec.md, "The Pointer". */
 const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
 
-function isLfsPointer(bytes: Uint8Array): boolean {
+/** Whether a file is what Git LFS puts in place of its contents. */
+export function isLfsPointer(bytes: Uint8Array): boolean {
   return new TextDecoder('latin1').decode(bytes.subarray(0, LFS_POINTER.length)) === LFS_POINTER;
 }
 

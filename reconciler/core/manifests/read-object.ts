@@ -54,17 +54,13 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
   'ComponentStatus',
   'ControllerRevision',
   'DeviceClass',
-  'Endpoints',
   'FlowSchema',
   'IPAddress',
-  'Ingress',
-  'IngressClass',
   'Lease',
   'LimitRange',
   'MutatingAdmissionPolicy',
   'MutatingAdmissionPolicyBinding',
   'MutatingWebhookConfiguration',
-  'NetworkPolicy',
   'PersistentVolume',
   'PersistentVolumeClaim',
   'PodSecurityPolicy',
@@ -88,8 +84,11 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
 
 const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';
 
-/** Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. */
-export function readObjects(root: YamlNode, findings: Findings, result: ReadResult): void {
+/**
+ * Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. `namespace`: of namespaced
+ * objects that name none.
+ */
+export function readObjects(root: YamlNode, findings: Findings, result: ReadResult, namespace: string): void {
   if (root.kind !== 'map') {
     findings.error('NotAnObject', root.offset, 'this document is not a Kubernetes object', NOT_AN_OBJECT_HINT);
     return;
@@ -97,7 +96,7 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
   const kind = textField(root, 'kind');
   const items = kind === undefined ? undefined : listItems(kind, root);
   if (items) {
-    for (const item of items) readObjects(item, findings, result);
+    for (const item of items) readObjects(item, findings, result, namespace);
     return;
   }
   if (!root.fields.has('kind') && !root.fields.has('apiVersion')) {
@@ -123,7 +122,7 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
   if (group === KUSTOMIZE_GROUP) refuseKustomization(kind, root, findings);
   else if (isForeign(group, kind)) readCustom(root, findings, result.custom);
   else if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
-  else readKind(kind, manifest, root, findings, result);
+  else readKind(kind, manifest, root, findings, result, namespace);
 }
 
 /** The items of a list, undefined where the document is none. Items of a `PodList` need not say that they are Pods. */
@@ -175,8 +174,8 @@ function refuseKustomization(kind: string, root: YamlMap, findings: Findings): v
   findings.error(
     'NeedsRendering',
     offsetOf(root, ['kind'], 'value'),
-    `${kind} is read by Kustomize, which Plumbline does not run`,
-    'commit what `kustomize build` prints instead',
+    `${kind} is read by Kustomize, from a file named kustomization.yaml in the folder of an App`,
+    'name the file so, and write an App with its folder as spec.path',
   );
 }
 
@@ -205,13 +204,21 @@ function refuseKind(kind: string, root: YamlMap, findings: Findings): void {
   }
 }
 
-function readKind(kind: Kind, manifest: z.ZodType, root: YamlMap, findings: Findings, result: ReadResult): void {
+function readKind(
+  kind: Kind,
+  manifest: z.ZodType,
+  root: YamlMap,
+  findings: Findings,
+  result: ReadResult,
+  namespace: string,
+): void {
   const errorsBefore = findings.errors;
   checkApiVersion(kind, root, findings);
-  const { value, plain, tree, refused } = explainShape(kind, manifest, root, findings);
-  const key = identity(kind, root);
+  const own = inOwnVersion(kind, root);
+  const { value, plain, tree, refused } = explainShape(kind, manifest, own, findings);
+  const key = identity(kind, root, namespace);
   if (value !== undefined) {
-    const object = withNamespace(kind, value);
+    const object = withNamespace(kind, value, namespace);
     const place = (path: FieldPath, at: number | undefined): number => {
       const node = nodeAt(tree, path);
       return at !== undefined && node?.kind === 'scalar' && typeof node.value === 'string'
@@ -258,7 +265,7 @@ function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
       'apiVersion is required',
       `write apiVersion: ${apiVersion}`,
     );
-  else if (node.kind !== 'scalar' || node.value !== apiVersion) {
+  else if (node.kind !== 'scalar' || (node.value !== apiVersion && !isAlsoRead(kind, node.value))) {
     const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
     findings.error(
       'WrongApiVersion',
@@ -269,16 +276,28 @@ function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
   }
 }
 
-/** Namespaced objects without a namespace are in `default`, as in Kubernetes. */
-function withNamespace(kind: Kind, object: KubeObject): KubeObject {
-  if (!KINDS[kind].namespaced || object.metadata.namespace !== undefined) return object;
-  return { ...object, metadata: { ...object.metadata, namespace: 'default' } };
+function isAlsoRead(kind: Kind, apiVersion: unknown): boolean {
+  const { group, alsoReads = [] } = KINDS[kind];
+  return alsoReads.some((version) => apiVersion === `${group}/${version}`);
 }
 
-function identity(kind: Kind, root: YamlMap): ObjectKey | undefined {
+/** A manifest of a version that is read as the kind's own: as one of that. */
+function inOwnVersion(kind: Kind, root: YamlMap): YamlMap {
+  const field = root.fields.get('apiVersion');
+  if (field?.node.kind !== 'scalar' || !isAlsoRead(kind, field.node.value)) return root;
+  const node = { ...field.node, value: KINDS[kind].apiVersion };
+  return { ...root, fields: new Map([...root.fields, ['apiVersion', { ...field, node }]]) };
+}
+
+function withNamespace(kind: Kind, object: KubeObject, namespace: string): KubeObject {
+  if (!KINDS[kind].namespaced || object.metadata.namespace !== undefined) return object;
+  return { ...object, metadata: { ...object.metadata, namespace } };
+}
+
+function identity(kind: Kind, root: YamlMap, unnamed: string): ObjectKey | undefined {
   const metadata = root.fields.get('metadata')?.node;
   const name = (metadata?.kind === 'map' ? textField(metadata, 'name') : undefined) ?? KINDS[kind].defaultName;
   if (name === undefined || name.includes('/')) return undefined;
-  const namespace = metadata?.kind === 'map' ? (textField(metadata, 'namespace') ?? 'default') : 'default';
+  const namespace = metadata?.kind === 'map' ? (textField(metadata, 'namespace') ?? unnamed) : unnamed;
   return objectKey(kind, KINDS[kind].namespaced ? namespace : undefined, name);
 }

@@ -16,6 +16,7 @@ import {
   type ParsedNode,
   type Scalar,
 } from 'yaml';
+import { finish, type Paced } from '../paced.ts';
 import type { Findings } from './findings.ts';
 import { SyntaxErrors } from './syntax-errors.ts';
 import { invisibleCharacter, shortened } from './wording.ts';
@@ -26,6 +27,8 @@ import type { YamlField, YamlMap, YamlNode, YamlScalar } from './yaml-tree.ts';
 const MAX_PARSER_STACK = 300;
 /** Lexical tokens of one file; a line of an ordinary manifest has about seven. */
 const MAX_TOKENS = 300_000;
+/** Read between two pauses. */
+const TOKENS_AT_ONCE = 256;
 /** Syntax errors after which the rest of the file is not looked at. */
 const MAX_SYNTAX_ERRORS = 20;
 /** Nodes that the aliases of one file may add when they are expanded. */
@@ -51,7 +54,17 @@ export function readYaml(
   findings: Findings,
   language: 'YAML' | 'JSON',
 ): YamlDocument[] {
-  const tokens = parseTokens(text, lines, findings);
+  return finish(readingYaml(text, lines, findings, language));
+}
+
+/** As {@link readYaml}, with pauses. */
+export function* readingYaml(
+  text: string,
+  lines: LineCounter,
+  findings: Findings,
+  language: 'YAML' | 'JSON',
+): Paced<YamlDocument[]> {
+  const tokens = yield* parsingTokens(text, lines, findings);
   if (!tokens) return [];
   const syntax = new SyntaxErrors(text, language, findings);
   const composer = new Composer({
@@ -65,12 +78,13 @@ export function readYaml(
   for (const document of composer.compose(tokens, true, text.length)) {
     const read = readDocument(document, findings, syntax);
     if (read) documents.push(read);
+    yield;
   }
   return syntax.isTemplate ? [] : documents;
 }
 
 /** Undefined when a limit was reached. */
-function parseTokens(text: string, lines: LineCounter, findings: Findings): YamlToken[] | undefined {
+function* parsingTokens(text: string, lines: LineCounter, findings: Findings): Paced<YamlToken[] | undefined> {
   // Parser.parse would tell the first line; it is not used, because it cannot be stopped at a limit.
   lines.addNewLine(0);
   const parser = new Parser(lines.addNewLine);
@@ -91,6 +105,7 @@ function parseTokens(text: string, lines: LineCounter, findings: Findings): Yaml
       );
       return undefined;
     }
+    if (count % TOKENS_AT_ONCE === 0) yield;
     if (++count > MAX_TOKENS) {
       findings.error('TooComplex', parser.offset, 'the file has too many YAML elements', 'split it into several files');
       return undefined;

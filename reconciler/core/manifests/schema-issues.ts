@@ -18,40 +18,8 @@ export interface ExplainedIssue {
 
 /** Values that Kubernetes knows and Plumbline does not act on yet, by the field's path without list positions. */
 const VALUES_NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  'spec.type': ['LoadBalancer', 'ExternalName'],
-  'spec.ports[].protocol': ['SCTP'],
   'volumes[].hostPath.type': ['Socket', 'CharDevice', 'BlockDevice'],
-  'volumes[].emptyDir.medium': ['HugePages', 'HugePages-2Mi', 'HugePages-1Gi'],
 };
-
-/**
- * Fields that only go with such a value, and fields that are not needed with it: the value is one mistake, and told of
- * once.
- */
-const GO_WITH: Readonly<Record<string, readonly string[]>> = {
-  ExternalName: ['externalName', 'ports'],
-  LoadBalancer: [
-    'allocateLoadBalancerNodePorts',
-    'externalTrafficPolicy',
-    'healthCheckNodePort',
-    'loadBalancerClass',
-    'loadBalancerIP',
-    'loadBalancerSourceRanges',
-  ],
-};
-
-/**
- * Whether a field of the object at `parent` is there, or missing, because of the object's `type`, which is not acted on
- * yet.
- */
-export function goesWithRefusedValue(tree: YamlNode, parent: FieldPath, name: string): boolean {
-  const type = nodeAt(tree, [...parent, 'type']);
-  return (
-    type?.kind === 'scalar' &&
-    readKey(VALUES_NOT_YET, pathText([...parent, 'type']))?.includes(String(type.value)) === true &&
-    readKey(GO_WITH, String(type.value))?.includes(name) === true
-  );
-}
 
 const FORMATS: Readonly<Record<string, string>> = {
   ipv4: 'must be an IPv4 address such as 10.0.0.1',

@@ -16,6 +16,17 @@ export const MAX_FILE_BYTES = 1024 * 1024;
 export interface SelectedFiles<F extends TreeFile = TreeFile> {
   readonly manifests: readonly F[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Folders that an engine reads, and no manifests are in before it did. */
+  readonly sources: readonly SourceFolder[];
+}
+
+/** A folder with a kustomization file or a chart. */
+export interface SourceFolder {
+  /** Empty for the repository itself. */
+  readonly folder: string;
+  /** The file that makes it one. */
+  readonly file: string;
+  readonly engine: 'Kustomize' | 'Helm';
 }
 
 const SYMLINK = '120000';
@@ -34,11 +45,13 @@ export function isManifestName(path: string): boolean {
  * Manifests are `*.yaml`, `*.yml` and `*.json` outside hidden files and folders (a name that starts with a dot).
  * Symlinks, submodules and paths that could leave the repository are errors, wherever a manifest could be: what they
  * name would otherwise be left out in silence. A Helm chart is one error for all of its files, a Kustomization one for
- * its own: their YAML is no manifest before it is rendered.
+ * its own: their YAML is no manifest before it is rendered. With Apps in the commit that is not so: see
+ * reconciler/core/apps.
  */
 export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): SelectedFiles<F> {
   const manifests: F[] = [];
   const diagnostics: Diagnostic[] = [];
+  const sources: SourceFolder[] = [];
   const charts = chartFolders(files);
   for (const file of files) {
     const refused = refusePath(file.path);
@@ -59,34 +72,35 @@ export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): Se
         ),
       );
     } else if (KUSTOMIZATION.test(file.path)) {
-      diagnostics.push(
-        wholeFile(
-          'NeedsRendering',
-          file.path,
-          'is read by Kustomize, which Plumbline does not run',
-          'commit what `kustomize build` prints, and keep the rest in a folder whose name starts with a dot',
-        ),
-      );
+      const folder = file.path.slice(0, Math.max(0, file.path.lastIndexOf('/')));
+      sources.push({ folder, file: file.path, engine: 'Kustomize' });
+      diagnostics.push(needsRendering(file.path, 'is read by Kustomize', folder));
     } else if (isManifestName(file.path)) manifests.push(file);
   }
   for (const folder of charts) {
     const file = `${folder}${CHART}`;
+    sources.push({ folder: folder.slice(0, -1), file, engine: 'Helm' });
     diagnostics.push(
-      wholeFile(
-        'NeedsRendering',
-        file,
-        `makes ${folder === '' ? 'this repository' : folder} a Helm chart, which Plumbline does not render`,
-        'commit what `helm template` prints, and keep the chart in a folder whose name starts with a dot',
-      ),
+      needsRendering(file, `makes ${folder === '' ? 'this repository' : folder} a Helm chart`, folder.slice(0, -1)),
     );
   }
-  return { manifests, diagnostics };
+  return { manifests, diagnostics, sources };
+}
+
+function needsRendering(file: string, what: string, folder: string): Diagnostic {
+  const path = folder === '' ? 'a folder that it is moved to' : folder;
+  return wholeFile(
+    'NeedsRendering',
+    file,
+    `${what}, and no App renders it`,
+    `write an App with spec.path: ${path}, or keep it in a folder whose name starts with a dot`,
+  );
 }
 
 /** The file that makes a folder a chart (Helm documentation, "The chart file structure"). */
 const CHART = 'Chart.yaml';
 /** The names that Kustomize looks for and that end as manifests do (kustomize, api/konfig). */
-const KUSTOMIZATION = /(^|\/)kustomization\.ya?ml$/;
+const KUSTOMIZATION = /(^|\/)(kustomization\.ya?ml|Kustomization)$/;
 
 /** The folders of charts that are not inside another, each with its slash; the repository itself is the empty text. */
 function chartFolders(files: readonly TreeFile[]): ReadonlySet<string> {

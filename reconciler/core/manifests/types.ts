@@ -5,10 +5,12 @@ import {
   type KindRegistry,
   type KubeObject,
   type ObjectKey,
+  type SourcePin,
   type Unstructured,
   type UnstructuredJson,
 } from '../../../contracts/objects/index.ts';
 import type { JsonObject } from '../fields/json.ts';
+import type { Envelope } from '../secrets/envelope.ts';
 import type { Places } from './places.ts';
 
 export interface Position {
@@ -17,6 +19,18 @@ export interface Position {
   readonly line: number;
   /** 1-based. */
   readonly column: number;
+  /** Of what an App's engine made: the place above is the one to mend it at, this one where to look at it. */
+  readonly rendered?: RenderedPlace;
+}
+
+/** A place in what an engine printed. */
+export interface RenderedPlace {
+  readonly app: string;
+  readonly engine: string;
+  /** The chart's template, where the engine tells it. */
+  readonly template?: string;
+  /** In what `plumb render APP` prints, 1-based. Of an object: the first line of its document. */
+  readonly line: number;
 }
 
 export interface Diagnostic extends Position {
@@ -37,6 +51,8 @@ export interface DesiredObject {
   readonly position: Position;
   /** Line and column of the fields that are compared with other objects, by path (`spec.clusterIP`). See positionOf. */
   readonly marks?: Readonly<Record<string, readonly [line: number, column: number]>>;
+  /** The App that it was made by. */
+  readonly app?: string;
 }
 
 export type DesiredState = ReadonlyMap<ObjectKey, DesiredObject>;
@@ -49,6 +65,7 @@ export interface DesiredCustom {
   readonly position: Position;
   /** As in {@link DesiredObject}. */
   readonly marks?: DesiredObject['marks'];
+  readonly app?: string;
 }
 
 export type CustomState = ReadonlyMap<CustomKey, DesiredCustom>;
@@ -71,6 +88,15 @@ export interface CustomManifest {
   readonly object: UnstructuredJson;
   readonly position: Position;
   readonly places: Places;
+  /** Where it is when it says no namespace and is of a namespaced kind; `default` where this is absent. */
+  readonly namespace?: string;
+  readonly app?: string;
+}
+
+/** What somebody has to open, and where it is written. */
+export interface SealedPart {
+  readonly envelope: Envelope;
+  readonly position: Position;
 }
 
 /** One file's parse, reused for as long as the blob id stays the same. */
@@ -84,8 +110,16 @@ export interface ParsedFile {
   readonly diagnostics: readonly Diagnostic[];
   /** Keys of objects that are written in the file but were refused: other objects may still refer to them. */
   readonly refused?: readonly ObjectKey[];
+  /** What has to be opened for the values of its encrypted Secrets. */
+  readonly sealed?: readonly SealedPart[];
 }
 
 export interface Rendering extends Desired {
   readonly diagnostics: readonly Diagnostic[];
+  /** What is encrypted in the files. */
+  readonly sealed?: readonly SealedPart[];
+  /** Other repositories that Apps were rendered from. */
+  readonly sources?: readonly SourcePin[];
+  /** What Apps made, as a cache of parsed files knows it: it lasts as long as it is told to keep these. */
+  readonly rendered?: readonly { readonly path: string; readonly oid: string }[];
 }

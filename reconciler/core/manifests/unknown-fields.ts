@@ -17,7 +17,7 @@ export interface UnknownField {
 }
 
 /** More places than this are no help. */
-const MAX_PLACES = 2;
+const MAX_PLACES = 3;
 
 const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
 
@@ -120,8 +120,6 @@ export function saysNothing(value: unknown): boolean {
 const HARDENING: ReadonlySet<string> = new Set([
   'appArmorProfile',
   'automountServiceAccountToken',
-  'hostUsers',
-  'procMount',
   'recursiveReadOnly',
   'seLinuxChangePolicy',
   'seLinuxOptions',

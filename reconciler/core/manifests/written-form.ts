@@ -25,10 +25,11 @@ function writtenFields(semantics: FieldSemantics, value: JsonObject, manifest: J
   let whole = true;
   for (const [name, field] of Object.entries(value)) {
     const said = readKey(manifest, name);
-    const isSaid = said !== undefined && !isReadAsUnset(said, field);
+    // What says a default may leave nothing behind.
+    const isSaid = said !== undefined && field !== undefined && !isReadAsUnset(said, field);
     const form = isSaid ? written(semanticsAt(semantics, name), field, said) : undefined;
     if (isSaid) kept.push([name, form]);
-    whole &&= form === field;
+    whole &&= isSaid && form === field;
   }
   return whole ? value : Object.fromEntries(kept);
 }

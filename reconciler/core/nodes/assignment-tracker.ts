@@ -10,10 +10,11 @@ import {
   type Stored,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
+import { Brought } from './brought.ts';
 import { EndpointWithdrawals } from './endpoint-withdrawals.ts';
 import { digest, type SetFingerprint } from './fingerprint.ts';
 import { OwnParts } from './own-parts.ts';
-import { projected, projectedAs, type Projected } from './projected.ts';
+import { projected, projectedAfter, projectedAs, type Projected } from './projected.ts';
 import { homeOf, projectOwnNode, reachOf } from './projection.ts';
 import { SharedLog, type Edition, type SharedChanges } from './shared-log.ts';
 
@@ -62,6 +63,9 @@ export class AssignmentTracker {
   readonly #own = new OwnParts((node, key) => {
     this.#touch(node, key);
   });
+  readonly #brought = new Brought((node, asked, released) => {
+    this.#own.bring(node, asked, released);
+  });
   readonly #nodes = new Map<string, Standing>();
   /** Nodes whose own parts changed in the present call. */
   readonly #touched = new Set<string>();
@@ -80,7 +84,7 @@ export class AssignmentTracker {
    */
   constructor(incarnation: string, position = 0) {
     this.#withdrawals = new EndpointWithdrawals(position);
-    this.#incarnation = digest(incarnation).toString('hex').slice(0, 8);
+    this.#incarnation = Buffer.from(digest(incarnation), 'latin1').toString('hex', 0, 4);
   }
 
   /** Whether an agent with this version got it from a control plane of this store. */
@@ -111,6 +115,7 @@ export class AssignmentTracker {
     if (this.#shared.put(key, next)) this.#unpublished.add(object.kind);
     if (object.kind === 'Node')
       this.#own.setNode(object.metadata.name, type === 'delete' ? undefined : projectedAs(projectOwnNode(object)));
+    this.#brought.observe(type, object);
     this.#forgetLeft();
     if (object.kind === 'EndpointSlice') {
       const version = Number(object.metadata.resourceVersion);
@@ -415,7 +420,8 @@ export class AssignmentTracker {
 
   #observePod(key: ObjectKey, pod: StoredPod | undefined, now: number): void {
     const bound = pod?.spec.nodeName === undefined ? undefined : pod;
-    const before = this.#own.object(key)?.object.metadata;
+    const known = this.#own.object(key);
+    const before = known?.object.metadata;
     if (before?.uid !== undefined && before.uid !== bound?.metadata.uid) {
       this.#withheld.delete(before.uid);
       this.#withdrawals.gone(before.uid);
@@ -436,7 +442,7 @@ export class AssignmentTracker {
       this.#withheld.delete(uid);
       this.#withdrawals.waitNoMore(uid);
     }
-    this.#own.setPod(key, projected(withhold ? living(bound) : bound), bound.spec.nodeName);
+    this.#own.setPod(key, projectedAfter(known, withhold ? living(bound) : bound), bound.spec.nodeName);
   }
 }
 

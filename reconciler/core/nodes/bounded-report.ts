@@ -12,8 +12,10 @@ import type {
 } from '../../../contracts/objects/index.ts';
 import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
+import { signalNumber } from '../../../contracts/objects/stop-signals.ts';
 import { qosClass } from '../../../contracts/objects/qos.ts';
-import { isAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
+import { canonicalAddress, cidrHas, isOfFamily } from '../../../contracts/ip.ts';
+import { isAddress } from '../../../contracts/ipv4.ts';
 
 const MOST_CONDITIONS = 16;
 const MOST_IMAGES = 50;
@@ -33,6 +35,9 @@ export interface KnownNode {
   readonly podCIDR: string | undefined;
   /** Where other nodes reach it. */
   readonly internalIP: string | undefined;
+  /** The same of IPv6; absent where it has none, or the cluster has no IPv6. */
+  readonly podRangeIPv6?: string | undefined;
+  readonly internalIPv6?: string | undefined;
 }
 
 /** The status of a pod that is bound to the node. */
@@ -53,13 +58,13 @@ export function boundedPodStatus(status: PodStatus, spec: Pod['spec'], node: Kno
     ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
     ...(conditions && { conditions: boundedConditions(conditions, now) }),
     ...(node.internalIP !== undefined &&
-      status.hostIP !== undefined && { hostIP: node.internalIP, hostIPs: [{ ip: node.internalIP }] }),
+      status.hostIP !== undefined && { hostIP: node.internalIP, hostIPs: both(node.internalIP, node.internalIPv6) }),
     // The spec tells it as well as the node, or better.
     qosClass: qosClass(spec),
     ...(status.observedGeneration !== undefined && {
       observedGeneration: boundedCount(status.observedGeneration),
     }),
-    ...(podIP !== undefined && { podIP, podIPs: [{ ip: podIP }] }),
+    ...(podIP !== undefined && { podIP, podIPs: both(podIP, secondAddress(status.podIPs, spec, node)) }),
     ...(startTime !== undefined && { startTime: boundedTime(startTime, now) }),
     ...(containerStatuses && { containerStatuses: containers(containerStatuses, spec.containers) }),
     ...(initContainerStatuses && { initContainerStatuses: containers(initContainerStatuses, spec.initContainers) }),
@@ -77,7 +82,23 @@ function ownAddress(
 ): string | undefined {
   if (podIP === undefined || !isAddress(podIP)) return undefined;
   if (spec.hostNetwork) return internalIP;
-  return podCIDR !== undefined && rangeHolds(parseRange(podCIDR), parseAddress(podIP)) ? podIP : undefined;
+  return podCIDR !== undefined && cidrHas(podCIDR, podIP) ? podIP : undefined;
+}
+
+function secondAddress(
+  podIPs: PodStatus['podIPs'],
+  spec: Pod['spec'],
+  { podRangeIPv6, internalIPv6 }: KnownNode,
+): string | undefined {
+  if (spec.hostNetwork) return internalIPv6;
+  const told = podIPs?.slice(0, 2).find(({ ip }) => isOfFamily('IPv6', ip))?.ip;
+  return told !== undefined && podRangeIPv6 !== undefined && cidrHas(podRangeIPv6, told)
+    ? canonicalAddress(told)
+    : undefined;
+}
+
+function both(first: string, second: string | undefined): { readonly ip: string }[] {
+  return [{ ip: first }, ...(second === undefined ? [] : [{ ip: second }])];
 }
 
 function boundedConditions(conditions: readonly Condition[], now: Date): Condition[] {
@@ -112,6 +133,8 @@ function boundedContainer(status: ContainerStatus, now: Date): ContainerStatus {
     image: cut(status.image, TEXT_LIMITS.image),
     imageID: cut(status.imageID, TEXT_LIMITS.image),
     ...(status.containerID !== undefined && { containerID: cut(status.containerID, TEXT_LIMITS.id) }),
+    ...(status.stopSignal !== undefined &&
+      signalNumber(status.stopSignal) !== undefined && { stopSignal: status.stopSignal }),
     ...(status.allocatedResources && { allocatedResources: boundedResources(status.allocatedResources) }),
     ...(status.resources && {
       resources: {
@@ -146,12 +169,16 @@ function boundedState({ waiting, running, terminated }: ContainerState, now: Dat
 }
 
 /** That a report may tell of at once. */
+const MOST_PROXY_PROBLEMS = 100;
+const MOST_SESSIONS = 100;
 const MOST_VOLUMES = 100;
 
 /** The node's own report; its word on its address is weighed apart: {@link hostAddress}. */
 export function boundedNodeReport(report: NodeReport): NodeReport {
   return {
     internalIP: isAddress(report.internalIP) ? report.internalIP : '',
+    ...(report.internalIPv6 !== undefined &&
+      isOfFamily('IPv6', report.internalIPv6) && { internalIPv6: canonicalAddress(report.internalIPv6) }),
     hostname: cut(report.hostname, 253),
     capacity: boundedResources(report.capacity),
     nodeInfo: {
@@ -173,12 +200,7 @@ export function boundedNodeReport(report: NodeReport): NodeReport {
     message: cut(report.message, TEXT_LIMITS.message),
     networkVersion: report.networkVersion === null ? null : cut(report.networkVersion, TEXT_LIMITS.id),
     networkError: report.networkError === null ? null : cut(report.networkError, TEXT_LIMITS.message),
-    ...(report.diskPressure && {
-      diskPressure: {
-        pressure: report.diskPressure.pressure,
-        message: cut(report.diskPressure.message, TEXT_LIMITS.message),
-      },
-    }),
+    ...boundedPressures(report),
     ...(report.goneVolumes && {
       goneVolumes: report.goneVolumes.filter((name) => LOCAL_NAME.test(name)).slice(0, MOST_VOLUMES),
     }),
@@ -192,7 +214,52 @@ export function boundedNodeReport(report: NodeReport): NodeReport {
           ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
         })),
     }),
+    ...(report.volumeRoom !== undefined && { volumeRoom: Math.floor(boundedCount(report.volumeRoom)) }),
+    ...(report.tendedVolumes && {
+      tendedVolumes: report.tendedVolumes
+        .filter(({ name }) => LOCAL_NAME.test(name))
+        .slice(0, MOST_VOLUMES)
+        .map(({ name, is, message }) => ({
+          name,
+          is,
+          ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
+        })),
+    }),
+    ...(report.proxy && {
+      proxy: {
+        generation: report.proxy.generation,
+        problems: report.proxy.problems.slice(0, MOST_PROXY_PROBLEMS).map(({ port, message }) => ({
+          ...(port !== undefined && { port }),
+          message: cut(message, TEXT_LIMITS.message),
+        })),
+      },
+    }),
+    ...(report.bgp && {
+      bgp: {
+        sessions: report.bgp.sessions.slice(0, MOST_SESSIONS).map(({ peer, established, message }) => ({
+          peer: cut(peer, TEXT_LIMITS.message),
+          established,
+          ...(message !== undefined && { message: cut(message, TEXT_LIMITS.message) }),
+        })),
+        problems: report.bgp.problems.slice(0, MOST_PROXY_PROBLEMS).map(({ peer, message }) => ({
+          ...(peer !== undefined && { peer: cut(peer, TEXT_LIMITS.message) }),
+          message: cut(message, TEXT_LIMITS.message),
+        })),
+      },
+    }),
     agentRss: report.agentRss,
+  };
+}
+
+function boundedPressures({ memoryPressure, diskPressure, pidPressure }: NodeReport): Partial<NodeReport> {
+  const bounded = ({ pressure, message }: NonNullable<NodeReport['diskPressure']>) => ({
+    pressure,
+    message: cut(message, TEXT_LIMITS.message),
+  });
+  return {
+    ...(memoryPressure && { memoryPressure: bounded(memoryPressure) }),
+    ...(diskPressure && { diskPressure: bounded(diskPressure) }),
+    ...(pidPressure && { pidPressure: bounded(pidPressure) }),
   };
 }
 

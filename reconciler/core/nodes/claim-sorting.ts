@@ -10,6 +10,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { equal } from '../fields/json.ts';
+import type { Paced } from '../paced.ts';
 import { ownerKey } from '../workloads/owners.ts';
 import { HASH_LABEL, templateHash } from '../workloads/template.ts';
 import {
@@ -43,28 +44,36 @@ export interface Group {
   readonly pods: Witnessed[];
 }
 
+/** Whether some pod matches none of the templates. */
+export type Unexplained = (templates: PodTemplates) => Paced<boolean>;
+
 /**
  * Whether a claimed pod of a workload that Git has, in `desired`, matches none of the templates. To be asked again with
  * more of them behind those of before: each is held against a pod once, as a node chooses how many pods match none.
  */
-export function unexplainedIn(
+export function* unexplainedIn(
   words: readonly NodeWord[],
   desired: ReadonlyMap<ObjectKey, { readonly object: KubeObject }>,
-): (templates: PodTemplates) => boolean {
+): Paced<Unexplained> {
   const defaults = podDefaultsOf([...desired.values()].map(({ object }) => object));
-  let open = words.flatMap(({ claims }) =>
-    claims.flatMap((claim) =>
-      claim.kind === 'Pod' ? [makersOf(claim, desired, defaults).map((maker) => ({ ...maker, held: 0 }))] : [],
-    ),
-  );
-  return (templates) => {
-    open = open.filter((makers) => {
+  let open: (ReturnType<typeof makersOf>[number] & { held: number })[][] = [];
+  for (const { claims } of words)
+    for (const claim of claims) {
+      if (claim.kind !== 'Pod') continue;
+      yield;
+      open.push(makersOf(claim, desired, defaults).map((maker) => ({ ...maker, held: 0 })));
+    }
+  return function* (templates) {
+    const left: typeof open = [];
+    for (const makers of open) {
+      yield;
       const isExplained = makers.some(({ workload, makes, held }) =>
         (templates.get(workload) ?? []).slice(held).some(makes),
       );
       for (const maker of makers) maker.held = templates.get(maker.workload)?.length ?? 0;
-      return !isExplained && makers.some(({ held }) => held > 0);
-    });
+      if (!isExplained && makers.some(({ held }) => held > 0)) left.push(makers);
+    }
+    open = left;
     return open.length > 0;
   };
 }

@@ -1,4 +1,5 @@
 /** The address at which other nodes reach a node, where its Machine does not state it (docs/adr/0004). */
+import { cidrHas, isOfFamily } from '../../../contracts/ip.ts';
 import { isAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 
 /** What the control plane knows of the other nodes and ranges. */
@@ -45,9 +46,28 @@ export function hostAddress({ told, reachedAt, byName, before }: AddressEvidence
  */
 const NO_HOST_RANGES = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3'].map(parseRange);
 
+/** The same of IPv6 (RFC 6890): unspecified and loopback, those of IPv4 in other clothes, of a link alone, multicast. */
+const NO_HOST_RANGES_IPV6 = ['::/96', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8'];
+
 /** Whether it is the address of one host, outside the cluster's ranges. */
 export function canBeHost(address: string, ranges: readonly string[]): boolean {
   return (
-    isAddress(address) && ![...NO_HOST_RANGES, ...ranges.map(parseRange)].some((range) => rangeHas(range, address))
+    isAddress(address) &&
+    !NO_HOST_RANGES.some((range) => rangeHas(range, address)) &&
+    !ranges.some((range) => cidrHas(range, address))
+  );
+}
+
+/** Of IPv6 what the node tells, if it can be a machine's and no other node has it; else what was in force. */
+export function hostAddressIPv6(
+  { told, before }: { readonly told: string | undefined; readonly before: string | undefined },
+  around: Pick<Neighbourhood, 'isAnothers' | 'ranges'>,
+): string | undefined {
+  return [told, before].find(
+    (address) =>
+      address !== undefined &&
+      isOfFamily('IPv6', address) &&
+      ![...NO_HOST_RANGES_IPV6, ...around.ranges].some((range) => cidrHas(range, address)) &&
+      !around.isAnothers(address),
   );
 }

@@ -35,6 +35,6 @@ export function made<T extends KubeObject>(
 
 /** RFC 9562, version 8. */
 function uidOf(incarnation: string, key: ObjectKey): string {
-  const hex = digest(`${incarnation} ${key}`).toString('hex');
+  const hex = Buffer.from(digest(`${incarnation} ${key}`), 'latin1').toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }

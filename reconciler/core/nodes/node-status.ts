@@ -16,6 +16,7 @@ import {
   type ResourceList,
   type Stored,
 } from '../../../contracts/objects/index.ts';
+import type { Pressure } from '../../../contracts/objects/taints.ts';
 import type { NodeImage, NodeReport } from '../../../contracts/agent/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { reservedOf } from './reserve.ts';
@@ -25,15 +26,35 @@ export const CONNECTED = 'Connected';
 /** Whether the agent has the newest assignment; on Node. */
 export const ASSIGNMENT_SYNCED = 'AssignmentSynced';
 
-/** Whether the machine is short of disk; on Node. */
-export const DISK_PRESSURE = 'DiskPressure';
+/** What a node may be short of; with the reasons of the condition where it is, and where it is not. */
+const PRESSURES: readonly {
+  readonly type: Pressure;
+  readonly told: (report: NodeReport) => NodeReport['diskPressure'];
+  readonly reasons: readonly [string, string];
+}[] = [
+  {
+    type: 'MemoryPressure',
+    told: ({ memoryPressure }) => memoryPressure,
+    reasons: ['AgentHasInsufficientMemory', 'AgentHasSufficientMemory'],
+  },
+  {
+    type: 'DiskPressure',
+    told: ({ diskPressure }) => diskPressure,
+    reasons: ['AgentHasDiskPressure', 'AgentHasNoDiskPressure'],
+  },
+  {
+    type: 'PIDPressure',
+    told: ({ pidPressure }) => pidPressure,
+    reasons: ['AgentHasInsufficientPID', 'AgentHasSufficientPID'],
+  },
+];
 
 export interface NodeObservation {
   /** Its `internalIP` is empty where none is known that can be the node's. */
   readonly report: NodeReport;
   /** Absent while the agent has not told, or never does: what is known stays. */
   readonly images?: readonly NodeImage[] | undefined;
-  readonly machine: Pick<MachineSpec, 'capacity' | 'reserved' | 'maxPods' | 'internalIP'>;
+  readonly machine: Pick<MachineSpec, 'capacity' | 'reserved' | 'maxPods' | 'internalIP' | 'internalIPv6'>;
   /** When the agent gave its last sign of life, RFC 3339. */
   readonly heardAt: string;
 }
@@ -45,6 +66,7 @@ export function observedNodeStatus(
 ): NodeStatus {
   const capacity = { ...report.capacity, ...machine.capacity, pods: String(machine.maxPods) };
   const internalIP = machine.internalIP ?? report.internalIP;
+  const second = machine.internalIPv6 ?? report.internalIPv6;
   let conditions: readonly Condition[] | undefined = before?.conditions;
   conditions = beating(
     conditions,
@@ -63,29 +85,36 @@ export function observedNodeStatus(
       : { type: 'NetworkUnavailable', status: 'True', reason: 'NetworkSyncFailed', message: report.networkError },
     heardAt,
   );
-  if (report.diskPressure) {
-    const { pressure, message } = report.diskPressure;
+  for (const { type, told, reasons } of PRESSURES) {
+    const seen = told(report);
+    if (!seen) continue;
+    const [short, well] = reasons;
     conditions = beating(
       conditions,
       {
-        type: DISK_PRESSURE,
-        status: pressure ? 'True' : 'False',
-        reason: pressure ? 'AgentHasDiskPressure' : 'AgentHasNoDiskPressure',
-        message,
+        type,
+        status: seen.pressure ? 'True' : 'False',
+        reason: seen.pressure ? short : well,
+        message: seen.message,
       },
       heardAt,
     );
   }
+  const { proxy: _proxy, bgp: _bgp, ...kept } = before ?? {};
   return {
-    ...before,
+    ...kept,
     addresses: [
       ...(internalIP !== '' ? [{ type: 'InternalIP' as const, address: internalIP }] : []),
+      ...(internalIP !== '' && second !== undefined ? [{ type: 'InternalIP' as const, address: second }] : []),
       { type: 'Hostname', address: report.hostname },
     ],
     capacity,
-    allocatable: allocatable(capacity, reservedOf(capacity, machine.reserved)),
+    allocatable: allocatable(capacity, withHugePages(capacity, reservedOf(capacity, machine.reserved))),
     conditions,
     nodeInfo: report.nodeInfo,
+    ...(report.volumeRoom !== undefined && { volumeRoom: String(report.volumeRoom) }),
+    ...(report.proxy && { proxy: report.proxy }),
+    ...(report.bgp && { bgp: report.bgp }),
     ...(images && { images }),
   };
 }
@@ -96,6 +125,18 @@ function beating(
   heardAt: string,
 ): Condition[] {
   return withCondition(conditions, { ...next, lastHeartbeatTime: heardAt }, heardAt);
+}
+
+/**
+ * What huge pages hold is no longer to be had as memory. Source: Kubernetes pkg/kubelet/nodestatus/setters.go
+ * (MachineInfo).
+ */
+function withHugePages(capacity: ResourceList, reserved: ResourceList): ResourceList {
+  const held = Object.entries(capacity).reduce(
+    (sum, [name, amount]) => sum + (name.startsWith('hugepages-') ? parseQuantity(amount) : 0),
+    0,
+  );
+  return held === 0 ? reserved : { ...reserved, memory: String(parseQuantity(reserved['memory'] ?? '0') + held) };
 }
 
 /** Capacity without what is held back, never below zero. */

@@ -1,10 +1,18 @@
 /** What a node says that it has, after the store was lost, and how much of it is looked at. */
-import type { Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
+import type { AlikeClaim, Claim, PodClaim, PodReport } from '../../../contracts/agent/index.ts';
+
+/** Of what all nodes hold alike, one claim of each object. One value for all nodes that name it. */
+export type AlikePart = readonly AlikeClaim[];
 
 /** What one node that answered says. */
 export interface NodeWord {
   readonly node: string;
   readonly claims: readonly Claim[];
+  /**
+   * What all nodes hold alike, of which there is nothing among the claims then; undefined of an agent that tells those as
+   * all others.
+   */
+  readonly alike?: readonly AlikePart[];
   readonly pods: readonly PodReport[];
 }
 

@@ -29,7 +29,8 @@ export class OwnParts {
   readonly #binding = new Map<ObjectKey, string>();
   /** Nodes that hold an object for itself, and not for a pod. */
   readonly #homes = new Map<ObjectKey, string>();
-  readonly #askers = new Map<ObjectKey, Set<string>>();
+  /** Nodes by what they ask for. One by itself is no set: nearly all are, as no pod is on two nodes. */
+  readonly #askers = new Map<ObjectKey, string | Set<string>>();
 
   /** `changed` hears of each key of a node's part that is another one than before. */
   constructor(changed: (node: string, key: ObjectKey) => void) {
@@ -104,10 +105,16 @@ export class OwnParts {
     if (before !== undefined) this.#release(before, key);
   }
 
+  /** What the node holds for itself and not for a pod, beside what it is the home of. Asked and released in pairs. */
+  bring(node: string, asked: readonly ObjectKey[], released: readonly ObjectKey[]): void {
+    for (const key of asked) this.#ask(node, key);
+    for (const key of released) this.#release(node, key);
+  }
+
   #set(key: ObjectKey, next: Projected | undefined): void {
     const before = this.#followed.get(key);
     if (same(before, next)) return;
-    const holders = [...(this.#askers.get(key) ?? [])].map((name) => [name, this.#part(name)] as const);
+    const holders = this.#askersOf(key).map((name) => [name, this.#part(name)] as const);
     for (const [, part] of holders) if (before) part.fingerprint.toggle(before.digest);
     if (next) this.#followed.set(key, next);
     else this.#followed.delete(key);
@@ -129,13 +136,19 @@ export class OwnParts {
     return part;
   }
 
+  #askersOf(key: ObjectKey): readonly string[] {
+    const askers = this.#askers.get(key) ?? [];
+    return typeof askers === 'string' ? [askers] : [...askers];
+  }
+
   #ask(node: string, key: ObjectKey): void {
     const part = this.#part(node);
     const count = part.asked.get(key) ?? 0;
     part.asked.set(key, count + 1);
     if (count > 0) return;
-    const askers = this.#askers.get(key) ?? new Set();
-    this.#askers.set(key, askers.add(node));
+    const askers = this.#askers.get(key);
+    if (askers instanceof Set) askers.add(node);
+    else this.#askers.set(key, askers === undefined ? node : new Set([askers, node]));
     this.#changed(node, key);
     const object = this.#followed.get(key);
     if (!object) return;
@@ -153,8 +166,8 @@ export class OwnParts {
     if (count === 0) return;
     part.asked.delete(key);
     const askers = this.#askers.get(key);
-    askers?.delete(node);
-    if (askers?.size === 0) this.#askers.delete(key);
+    if (askers instanceof Set) askers.delete(node);
+    if (askers === node || (askers instanceof Set && askers.size === 0)) this.#askers.delete(key);
     this.#changed(node, key);
     const object = this.#followed.get(key);
     if (!object) return;

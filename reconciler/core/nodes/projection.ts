@@ -7,6 +7,7 @@ import {
   type ObjectKey,
   type Stored,
 } from '../../../contracts/objects/index.ts';
+import type { Reference } from '../kinds/descriptor.ts';
 import { DESCRIPTORS, descriptorOf } from '../kinds/index.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { nodeForRoutes } from './node-form.ts';
@@ -58,6 +59,11 @@ export function projectionText(projected: KubeObject): string {
 export function referencesOf(object: KubeObject): readonly ObjectKey[] {
   const { references } = descriptorOf(object.kind);
   if (references === 'none') return [];
-  const named = references.of(object).filter(({ kind }) => reachOf(kind) === 'followed');
-  return [...new Set(named.map(({ kind, name }): ObjectKey => namedKey(kind, object.metadata.namespace, name)))];
+  return keysOf(references.of(object), object.metadata.namespace);
+}
+
+/** Keys of what is named and goes to single nodes. `own`: the namespace of the object that names it. */
+export function keysOf(references: readonly Reference[], own: string | undefined): readonly ObjectKey[] {
+  const named = references.filter(({ kind }) => reachOf(kind) === 'followed');
+  return [...new Set(named.map(({ kind, namespace, name }): ObjectKey => namedKey(kind, namespace ?? own, name)))];
 }

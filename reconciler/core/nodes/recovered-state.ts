@@ -4,47 +4,75 @@
  * they are in range; all else is made anew.
  */
 import {
+  familyNetwork,
+  internalIPOf,
+  podRangeOf,
   ClusterManifest,
   keyOf,
   labelsInclude,
+  needsHealthCheck,
   objectKey,
   OWN_API_VERSION,
+  poolHas,
   type ClusterSpec,
+  type EndpointSlice,
+  type IPAddressPool,
   type Kind,
   type KubeObject,
   type Machine,
   type Node,
   type Service,
   type Source,
+  type SourcePin,
+  type Stored,
+  type StoredOf,
+  wantsNodePorts,
 } from '../../../contracts/objects/index.ts';
-import type { NodeClaim, ServiceClaim } from '../../../contracts/agent/index.ts';
 import { planSync } from '../diff/index.ts';
+import { groupBy } from '../group-by.ts';
 import { DESCRIPTORS } from '../kinds/index.ts';
 import type { DesiredState } from '../manifests/types.ts';
-import { ALLOCATED_ANNOTATION, allocatedText, portKey, wishesOf } from '../services/allocation.ts';
+import { finish, type Paced } from '../paced.ts';
+import { ALLOCATED_ANNOTATION, allocatedText, HEALTH, nodePortsOf, portKey, wishesOf } from '../services/allocation.ts';
 import { endpointSlices } from '../services/endpoints.ts';
+import { isMirrored, mirroredSlices } from '../services/mirroring.ts';
+import { cidrHas } from '../../../contracts/ip.ts';
 import { formatRange, isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../../../contracts/ipv4.ts';
 import { NOT_READY_TAINT } from '../health/node.ts';
 import type { KnownNode } from './bounded-report.ts';
 import type { RefusedClaim } from './claim-sorting.ts';
 import { podDefaultsOf, type PodTemplates } from './claimed-template.ts';
+import { eachSaid } from './alike-claims.ts';
 import { canBeHost } from './host-address.ts';
 import { made } from './made-anew.ts';
 import type { NodeWord } from './node-word.ts';
 import { PODS_KNOWN } from '../workloads/unheard.ts';
 import { recoveredVolumes } from './recovered-volumes.ts';
 import { scaledByOthers } from './recovered-scale.ts';
+import { recoverPeers } from './recovered-peers.ts';
+import { recoverProxies } from './recovered-proxies.ts';
 import { recoverWorkloads } from './recovered-workloads.ts';
 import { Votes } from './votes.ts';
+
+/** Who announces addresses, and to whom: what a node announces must not be taken back by a recovery. */
+const ANNOUNCING: ReadonlySet<Kind> = new Set([
+  'IPAddressPool',
+  'L2Advertisement',
+  'BGPPeer',
+  'BGPAdvertisement',
+  'Community',
+]);
 
 export interface RecoveryInput {
   readonly words: readonly NodeWord[];
   /** Machines whose pods are unknown. */
   readonly silent: readonly string[];
   readonly machines: readonly Machine[];
-  readonly source: { readonly name: string; readonly url: string; readonly branch: string };
+  readonly source: { readonly name: string } & Source['spec'];
   /** The commit in force, if it is known. */
   readonly appliedRevision: string | undefined;
+  /** Other repositories that Apps of it are of. */
+  readonly sources?: readonly SourcePin[];
   /** Its objects; without it those of the newest commit that can be read. */
   readonly applied: DesiredState;
   readonly templates: PodTemplates;
@@ -71,44 +99,113 @@ function orderOf(kind: Kind): number | undefined {
   return typeof recovery === 'string' ? undefined : recovery.order;
 }
 
+/** As {@link recovering}, without a pause. */
 export function recoverState(input: RecoveryInput): RecoveredState {
+  return finish(recovering(input));
+}
+
+/** The state as Git and the nodes' words make it: the same whatever the order of the words. */
+export function* recovering(input: RecoveryInput): Paced<RecoveredState> {
   const settings = settingsOf(input.applied);
-  const nodes = recoverNodes(input, settings);
+  const nodes = yield* recoverNodes(input, settings);
   const known = new Map(
     nodes.map((node): [string, KnownNode] => [
       node.metadata.name,
-      { podCIDR: node.spec.podCIDR, internalIP: node.status?.addresses?.[0]?.address },
+      {
+        podCIDR: node.spec.podCIDR,
+        internalIP: node.status?.addresses?.[0]?.address,
+        podRangeIPv6: podRangeOf(node, settings.network, 'IPv6'),
+        internalIPv6: internalIPOf(node, 'IPv6'),
+      },
     ]),
   );
   const desired = manifests(input);
-  const services = recoverServices(
+  const given = yield* recoverServices(
     desired.filter((object) => object.kind === 'Service'),
     input.words,
     settings,
-  ).map((service) => made(service, input));
+    desired.filter((object) => object.kind === 'IPAddressPool'),
+  );
+  const services = given.map((service) => made(service, input));
+  const pools = desired.filter(({ kind }) => ANNOUNCING.has(kind)).map((object) => made(object, input));
+  const mirrored = desired.filter((object) => object.kind === 'Endpoints').map((object) => made(object, input));
+  const serviceOf = new Map(services.map((service) => [keyOf(service), service]));
   const {
     objects: workloads,
     pods,
     refused,
-  } = recoverWorkloads({
+  } = yield* recoverWorkloads({
     ...input,
     desired,
     scaledByOthers: scaledByOthers(input.applied),
     defaults: podDefaultsOf([...input.applied.values()].map(({ object }) => object)),
     known,
   });
-  const slices = services.flatMap((service) =>
-    endpointSlices(
-      service,
-      pods.filter(
-        ({ metadata }) =>
-          metadata.namespace === service.metadata.namespace && labelsInclude(metadata.labels, service.spec.selector),
-      ),
+  const peers = yield* recoverPeers(desired, pods, input);
+  const asWritten = desired
+    .filter(({ kind }) => kind === 'Namespace' || kind === 'NetworkPolicy')
+    .map((object) => made(object, input));
+  const slices = [
+    ...(yield* recoverSlices(services, pods)),
+    ...desired.filter((object) => object.kind === 'EndpointSlice'),
+    ...mirrored.flatMap((endpoints) =>
+      isMirrored(endpoints, serviceOf.get(objectKey('Service', endpoints.metadata.namespace, endpoints.metadata.name)))
+        ? mirroredSlices(endpoints)
+        : [],
     ),
-  );
+  ];
   const volumes = [...desired.filter(({ kind }) => kind === 'PersistentVolume'), ...recoveredVolumes(input.words)];
-  const objects = [recoveredSource(input), ...nodes, ...volumes, ...services, ...workloads, ...pods, ...slices];
-  return { objects: objects.sort((a, b) => (orderOf(a.kind) ?? 0) - (orderOf(b.kind) ?? 0)), refused };
+  const objects: readonly KubeObject[] = [
+    recoveredSource(input),
+    ...nodes,
+    ...asWritten,
+    ...volumes,
+    ...services,
+    ...pools,
+    ...mirrored,
+    ...workloads,
+    ...pods,
+    ...slices,
+    ...peers,
+    ...recoverProxies({ ...input, settings, nodes, services }),
+  ];
+  const inOrder = [...groupBy(objects, ({ kind }) => orderOf(kind) ?? 0)].sort(([a], [b]) => a - b);
+  return { objects: inOrder.flatMap(([, some]) => some), refused };
+}
+
+function* recoverSlices(
+  services: readonly Stored<Service>[],
+  pods: readonly StoredOf<'Pod'>[],
+): Paced<readonly EndpointSlice[]> {
+  // A selector matches only pods that have its first label: not every pod is held against every Service.
+  const byLabel = new Map<string, StoredOf<'Pod'>[]>();
+  const term = (namespace = '', [label, value]: readonly [string, string]): string => `${namespace} ${label}=${value}`;
+  const firstOf = ({ spec, metadata }: Service): string | undefined => {
+    const [first] = Object.entries(spec.selector ?? {});
+    return first && term(metadata.namespace, first);
+  };
+  for (const service of services) {
+    const first = firstOf(service);
+    if (first !== undefined) byLabel.set(first, []);
+  }
+  for (const pod of pods) {
+    yield;
+    for (const label of Object.entries(pod.metadata.labels ?? {}))
+      byLabel.get(term(pod.metadata.namespace, label))?.push(pod);
+  }
+  const slices: EndpointSlice[] = [];
+  for (const service of services) {
+    yield;
+    const first = firstOf(service);
+    const candidates = first === undefined ? [] : (byLabel.get(first) ?? []);
+    slices.push(
+      ...endpointSlices(
+        service,
+        candidates.filter(({ metadata }) => labelsInclude(metadata.labels, service.spec.selector)),
+      ),
+    );
+  }
+  return slices;
 }
 
 function settingsOf(applied: DesiredState): ClusterSpec {
@@ -124,13 +221,19 @@ function manifests({ applied, source }: RecoveryInput): readonly KubeObject[] {
   );
 }
 
-function recoveredSource({ source: { name, url, branch }, appliedRevision }: RecoveryInput): Source {
+function pinOf({ problem: _problem, ...pin }: SourcePin): SourcePin {
+  return pin;
+}
+
+function recoveredSource({ source: { name, ...spec }, appliedRevision, sources }: RecoveryInput): Source {
   return {
     apiVersion: OWN_API_VERSION,
     kind: 'Source',
     metadata: { name },
-    spec: { url, branch },
-    ...(appliedRevision !== undefined && { status: { appliedRevision, history: [] } }),
+    spec,
+    ...(appliedRevision !== undefined && {
+      status: { appliedRevision, history: [], ...(sources && { sources: sources.map(pinOf) }) },
+    }),
   };
 }
 
@@ -138,16 +241,18 @@ function recoveredSource({ source: { name, url, branch }, appliedRevision }: Rec
  * Nodes of Git's Machines. Every node holds every Node, so all have a vote on a pod range; one that is no cut of the
  * cluster's range, or that meets one with more votes, is not followed, and the node gets a free one.
  */
-function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network }: ClusterSpec): readonly Node[] {
+function* recoverNodes(
+  { words, machines, silent, now }: RecoveryInput,
+  { network }: ClusterSpec,
+): Paced<readonly Node[]> {
   const podRangeVotes = new Votes();
   const addresses = new Votes();
-  for (const { claims } of words) {
-    for (const claim of oncePerKey(claims.filter((one) => one.kind === 'Node'))) {
-      if (claim.spec.podCIDR !== undefined) podRangeVotes.add(claim.metadata.name, claim.spec.podCIDR);
-      const address = claim.status?.addresses.find(({ type }) => type === 'InternalIP')?.address;
-      if (address !== undefined) addresses.add(claim.metadata.name, address);
-    }
-  }
+  yield* eachSaid(words, 'Node', ({ metadata: { name }, spec, status }, nodes) => {
+    if (spec.podCIDR !== undefined) podRangeVotes.add(name, spec.podCIDR, nodes);
+    const address = status?.addresses.find(({ type }) => type === 'InternalIP')?.address;
+    if (address !== undefined) addresses.add(name, address, nodes);
+  });
+  const isSilent = new Set(silent);
   const names = machines.map(({ metadata }) => metadata.name);
   const podRanges = elect(names, podRangeVotes, (cidr) => isCutOf(network, cidr));
   const ranges = [network.podCIDR, network.serviceCIDR];
@@ -163,10 +268,10 @@ function recoverNodes({ words, machines, silent, now }: RecoveryInput, { network
       message: 'the state was rebuilt without this node: its pods are not known yet',
       lastTransitionTime: now.toISOString(),
     };
-    if (podCIDR === undefined && !silent.includes(name)) return [];
+    if (podCIDR === undefined && !isSilent.has(name)) return [];
     const status = {
       ...(address !== undefined && { addresses: [{ type: 'InternalIP' as const, address }] }),
-      ...(silent.includes(name) && { conditions: [pending] }),
+      ...(isSilent.has(name) && { conditions: [pending] }),
     };
     // As its controller would give it: nothing is scheduled there before its agent is heard.
     const taints = [{ key: NOT_READY_TAINT, effect: 'NoSchedule' as const, timeAdded: now.toISOString() }];
@@ -222,39 +327,47 @@ function isCutOf({ podCIDR, nodeMaskSize }: ClusterSpec['network'], cidr: string
  * Services of Git with the addresses and ports that were given out. Those that Git states come first; then those with
  * more votes.
  */
-function recoverServices(
+function* recoverServices(
   services: readonly Service[],
   words: readonly NodeWord[],
   { network }: ClusterSpec,
-): readonly Service[] {
+  pools: readonly IPAddressPool[],
+): Paced<readonly Service[]> {
   const addresses = new Votes();
   const ports = new Votes();
-  for (const { claims } of words) {
-    for (const { metadata, spec } of oncePerKey(claims.filter((one) => one.kind === 'Service'))) {
-      const key = objectKey('Service', metadata.namespace, metadata.name);
-      if (spec.clusterIP !== undefined && spec.clusterIP !== 'None') addresses.add(key, spec.clusterIP);
-      for (const [port, nodePort] of new Map(spec.ports.map((one) => [`${one.protocol}/${one.port}`, one.nodePort])))
-        if (nodePort !== undefined) ports.add(`${key} ${port}`, String(nodePort));
-    }
-  }
+  const balancers = new Votes();
+  yield* eachSaid(words, 'Service', ({ metadata, spec, status }, nodes) => {
+    const key = objectKey('Service', metadata.namespace, metadata.name);
+    if (spec.clusterIP !== undefined && spec.clusterIP !== 'None') addresses.add(key, spec.clusterIP, nodes);
+    for (const [port, nodePort] of new Map(spec.ports.map((one) => [`${one.protocol}/${one.port}`, one.nodePort])))
+      if (nodePort !== undefined) ports.add(`${key} ${port}`, String(nodePort), nodes);
+    if (spec.healthCheckNodePort !== undefined) ports.add(`${key} ${HEALTH}`, String(spec.healthCheckNodePort), nodes);
+    // A Service gets one: to say it again, or to name more, is no further vote.
+    const [balancer] = status?.loadBalancer?.ingress ?? [];
+    if (balancer !== undefined) balancers.add(key, balancer.ip, nodes);
+  });
   const stated = new Set(
     services.flatMap(({ spec }) =>
-      [spec.clusterIP, ...spec.ports.map(({ nodePort }) => nodePort)]
-        .filter((value) => value !== undefined)
-        .map(String),
+      [spec.clusterIP, ...nodePortsOf({ spec })].filter((value) => value !== undefined).map(String),
     ),
   );
   const range = parseRange(network.serviceCIDR);
+  const second = familyNetwork(network, 'IPv6')?.serviceCIDR;
   const [first = 0, last = 0] = network.nodePortRange.split('-').map(Number);
-  const wanting = services.filter(({ spec }) => spec.clusterIP === undefined);
-  const clusterIPs = elect(wanting.map(keyOf), addresses, (ip) => !stated.has(ip) && isGivenOut(range, ip));
-  const portSubjects = services
-    .filter(({ spec }) => spec.type === 'NodePort')
-    .flatMap((service) =>
-      service.spec.ports
-        .filter(({ nodePort }) => nodePort === undefined)
-        .map((port) => `${keyOf(service)} ${portKey(port)}`),
-    );
+  const wanting = services.filter(({ spec }) => spec.clusterIP === undefined && spec.type !== 'ExternalName');
+  const clusterIPs = elect(
+    wanting.map(keyOf),
+    addresses,
+    (ip) => !stated.has(ip) && (isGivenOut(range, ip) || (second !== undefined && cidrHas(second, ip))),
+  );
+  const portSubjects = services.flatMap((service) => [
+    ...service.spec.ports
+      .filter(({ nodePort }) => nodePort === undefined && wantsNodePorts(service.spec))
+      .map((port) => `${keyOf(service)} ${portKey(port)}`),
+    ...(needsHealthCheck(service.spec) && service.spec.healthCheckNodePort === undefined
+      ? [`${keyOf(service)} ${HEALTH}`]
+      : []),
+  ]);
   const nodePorts = elect(
     portSubjects,
     ports,
@@ -263,6 +376,9 @@ function recoverServices(
   return services.map((service) => {
     const key = keyOf(service);
     const clusterIP = service.spec.clusterIP ?? clusterIPs.get(key);
+    const health = nodePorts.get(`${key} ${HEALTH}`);
+    // Several Services may share an address, so it is not elected; whose it is when they do not, their controller settles.
+    const balancer = balancers.ranked(key).find(({ value }) => pools.some((pool) => poolHas(pool, value)))?.value;
     const spec = {
       ...service.spec,
       ...(clusterIP !== undefined && { clusterIP }),
@@ -270,6 +386,7 @@ function recoverServices(
         const given = port.nodePort === undefined ? nodePorts.get(`${key} ${portKey(port)}`) : undefined;
         return given === undefined ? port : { ...port, nodePort: Number(given) };
       }),
+      ...(health !== undefined && { healthCheckNodePort: Number(health) }),
     };
     const text = allocatedText(
       spec,
@@ -285,6 +402,10 @@ function recoverServices(
         annotations: { ...service.metadata.annotations, ...(text && { [ALLOCATED_ANNOTATION]: text }) },
       },
       spec,
+      ...(spec.type === 'LoadBalancer' &&
+        balancer !== undefined && {
+          status: { loadBalancer: { ingress: [{ ip: balancer, ipMode: 'VIP' as const }] } },
+        }),
     };
   });
 }
@@ -294,16 +415,4 @@ function isGivenOut(range: { readonly first: number; readonly size: number }, ip
   if (!isAddress(ip)) return false;
   const address = parseAddress(ip);
   return address >= range.first + 2 && address < range.first + range.size - 1;
-}
-
-/** A node that claims two things of one object has one vote. */
-function oncePerKey<T extends NodeClaim | ServiceClaim>(claims: readonly T[]): readonly T[] {
-  return [
-    ...new Map(
-      claims.map((claim) => [
-        `${'namespace' in claim.metadata ? claim.metadata.namespace : ''}/${claim.metadata.name}`,
-        claim,
-      ]),
-    ).values(),
-  ];
 }

@@ -1,10 +1,23 @@
 /**
- * Volumes that nodes have folders of, once nobody else knows them. A node is believed only in what is its own: where the
+ * Volumes that nodes have folders of, or know on a share, once nobody else knows them. A node is believed only in what is its own: where the
  * volume is, who made it and where its folder lies follow from whose word it is. It is kept for the claim that it was
  * bound to, by name: a claim that Git still has, or that is made again under its name, is bound to it again, and no other
  * gets it. That its data was given up is not believed: it was said before the loss, and is said again by people.
  */
-import { HOSTNAME_LABEL, VOLUME_PROTECTION, type PersistentVolume } from '../../../contracts/objects/index.ts';
+import type { PersistentVolumeClaimed } from '../../../contracts/agent/index.ts';
+import {
+  HOSTNAME_LABEL,
+  NFS_FOLDER_MADE,
+  NFS_FOLDER_MODE,
+  NFS_ON_DELETE,
+  NFS_SHARE,
+  PROVISIONED_BY,
+  readKey,
+  TENDED_BY,
+  VOLUME_PROTECTION,
+  type PersistentVolume,
+} from '../../../contracts/objects/index.ts';
+import { isMadeOnShare } from '../../../contracts/objects/nfs-volumes.ts';
 import { localFolder, madeHere } from '../volumes/local-volume.ts';
 import { isSizeEnforced } from '../../../contracts/objects/local-volumes.ts';
 import { DATA_FINALIZER } from '../volumes/names.ts';
@@ -18,32 +31,60 @@ export function recoveredVolumes(words: readonly NodeWord[]): readonly Persisten
   const volumes = new Map<string, PersistentVolume>();
   for (const { node, claims } of [...words].sort((a, b) => (a.node < b.node ? -1 : 1))) {
     const own = claims.filter((claim) => claim.kind === 'PersistentVolume').slice(0, MOST_OF_A_NODE);
-    for (const { metadata, spec } of own) {
-      const { name } = metadata;
-      if (volumes.has(name)) continue;
-      volumes.set(name, {
-        apiVersion: 'v1',
-        kind: 'PersistentVolume',
-        metadata: {
-          name,
-          annotations: madeHere(isSizeEnforced({ metadata })),
-          finalizers: [VOLUME_PROTECTION, DATA_FINALIZER],
-        },
-        spec: {
-          accessModes: spec.accessModes,
-          capacity: spec.capacity,
-          claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...spec.claimRef },
-          persistentVolumeReclaimPolicy: spec.persistentVolumeReclaimPolicy,
-          storageClassName: spec.storageClassName,
-          local: { path: localFolder(name) },
-          nodeAffinity: {
-            required: {
-              nodeSelectorTerms: [{ matchExpressions: [{ key: HOSTNAME_LABEL, operator: 'In', values: [node] }] }],
-            },
-          },
-        },
-      });
+    for (const word of own) {
+      const { name } = word.metadata;
+      const place = volumes.has(name) ? undefined : placeOf(word, node);
+      if (place) volumes.set(name, recovered(word, place));
     }
   }
   return [...volumes.values()];
+}
+
+type Place = Pick<PersistentVolume['spec'], 'local' | 'nfs' | 'nodeAffinity' | 'mountOptions'> & {
+  readonly annotations: Readonly<Record<string, string>>;
+};
+
+function recovered({ metadata, spec }: PersistentVolumeClaimed, { annotations, ...place }: Place): PersistentVolume {
+  return {
+    apiVersion: 'v1',
+    kind: 'PersistentVolume',
+    metadata: { name: metadata.name, annotations, finalizers: [VOLUME_PROTECTION, DATA_FINALIZER] },
+    spec: {
+      accessModes: spec.accessModes,
+      capacity: spec.capacity,
+      claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', ...spec.claimRef },
+      persistentVolumeReclaimPolicy: spec.persistentVolumeReclaimPolicy,
+      storageClassName: spec.storageClassName,
+      ...place,
+    },
+  };
+}
+
+/** Undefined for a volume of a server that nobody made: Git has it. */
+function placeOf({ metadata, spec }: PersistentVolumeClaimed, node: string): Place | undefined {
+  const { nfs, mountOptions } = spec;
+  if (nfs === undefined)
+    return {
+      annotations: madeHere(isSizeEnforced({ metadata })),
+      local: { path: localFolder(metadata.name) },
+      nodeAffinity: {
+        required: {
+          nodeSelectorTerms: [{ matchExpressions: [{ key: HOSTNAME_LABEL, operator: 'In', values: [node] }] }],
+        },
+      },
+    };
+  const place = { nfs: { ...nfs, readOnly: false }, ...(mountOptions && { mountOptions }) };
+  const known = isMadeOnShare({ metadata, spec: { ...spec, ...place } });
+  return known ? { ...place, annotations: { ...onShare(metadata.annotations), [TENDED_BY]: node } } : undefined;
+}
+
+/** Of what is said of a volume on a share what says where it is and what becomes of it. */
+function onShare(annotations: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
+  const kept = [PROVISIONED_BY, NFS_SHARE, NFS_ON_DELETE, NFS_FOLDER_MODE, NFS_FOLDER_MADE];
+  return Object.fromEntries(
+    kept.flatMap((key) => {
+      const value = readKey(annotations, key);
+      return value === undefined ? [] : [[key, value]];
+    }),
+  );
 }

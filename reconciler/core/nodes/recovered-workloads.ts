@@ -15,6 +15,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { PodClaim } from '../../../contracts/agent/index.ts';
 import { groupBy } from '../group-by.ts';
+import type { Paced } from '../paced.ts';
 import { controllerRef } from '../workloads/owners.ts';
 import { isActive } from '../workloads/pod-state.ts';
 import { bounds } from '../workloads/rollout-numbers.ts';
@@ -50,11 +51,15 @@ export interface RecoveredWorkloads {
   readonly refused: readonly RefusedClaim[];
 }
 
-export function recoverWorkloads(known: WorkloadInput): RecoveredWorkloads {
+export function* recoverWorkloads(known: WorkloadInput): Paced<RecoveredWorkloads> {
   const input = withRuns(known);
   const sorting = new ClaimSorting(input.desired, input.templates, input.defaults);
   for (const word of input.words) {
-    for (const claim of word.claims) if (claim.kind === 'Pod') sorting.take({ word, claim });
+    for (const claim of word.claims) {
+      if (claim.kind !== 'Pod') continue;
+      yield;
+      sorting.take({ word, claim });
+    }
   }
   const owners: KubeObject[] = [];
   const others: KubeObject[] = [];
@@ -62,6 +67,7 @@ export function recoverWorkloads(known: WorkloadInput): RecoveredWorkloads {
     recoveredPod(input, witnessed, pod.spec, pod.metadata),
   );
   for (const written of input.desired) {
+    yield;
     if (written.kind === 'CronJob') owners.push(made(written, input));
     const makes = makerOf(written);
     if (written.kind !== 'Deployment' && !makes) continue;
@@ -76,8 +82,8 @@ export function recoverWorkloads(known: WorkloadInput): RecoveredWorkloads {
     const followed = groups.map((group) => ({ ...group, pods: group.pods.filter((one) => kept.has(one)) }));
     const found =
       owner.kind === 'Deployment'
-        ? withSets(input, owner, followed)
-        : withPods(input, owner, followed, sorting.unknownOf(written));
+        ? yield* withSets(input, owner, followed)
+        : yield* withPods(input, owner, followed, sorting.unknownOf(written));
     owners.push(found.owner);
     others.push(...found.others);
     pods.push(...found.pods);
@@ -104,36 +110,35 @@ interface Followed {
   readonly pods: readonly StoredOf<'Pod'>[];
 }
 
+interface RecoveredSet {
+  readonly set: ReplicaSet;
+  readonly own: readonly StoredOf<'Pod'>[];
+}
+
 /** A Deployment, with the ReplicaSets that its pods are of. */
-function withSets(input: WorkloadInput, owner: StoredOf<'Deployment'>, groups: readonly Group[]): Followed {
-  const earlier = groups.filter(({ index }) => index > 0).map((group) => recoveredSet(input, owner, group, 0));
+function* withSets(input: WorkloadInput, owner: StoredOf<'Deployment'>, groups: readonly Group[]): Paced<Followed> {
+  const sets: RecoveredSet[] = [];
+  for (const group of groups.filter(({ index }) => index > 0)) sets.push(yield* recoveredSet(input, owner, group, 0));
   const present = groups.find(({ index }) => index === 0);
-  const heard = earlier.reduce((sum, { own }) => sum + active(own), 0);
+  const heard = sets.reduce((sum, { own }) => sum + active(own), 0);
   const { template } = owner.spec;
   // Made here only where it has pods or may have some: a rollout that made none yet is begun by its controller.
-  const wanted =
-    present || input.silent.length > 0
-      ? [
-          recoveredSet(
-            input,
-            owner,
-            present ?? { template, index: 0, hash: templateHash(template), pods: [] },
-            Math.max(0, owner.spec.replicas - heard),
-          ),
-        ]
-      : [];
-  const sets = [...earlier, ...wanted];
+  if (present || input.silent.length > 0) {
+    const group = present ?? { template, index: 0, hash: templateHash(template), pods: [] };
+    sets.push(yield* recoveredSet(input, owner, group, Math.max(0, owner.spec.replicas - heard)));
+  }
   return { owner, others: sets.map(({ set }) => set), pods: sets.flatMap(({ own }) => own) };
 }
 
 /** What makes its pods itself; `unknown`: pods in its places that no recent commit has as they are. */
-function withPods(
+function* withPods(
   input: WorkloadInput,
   owner: Stored,
   groups: readonly Group[],
   unknown: readonly Witnessed[],
-): Followed {
-  const own = groups.flatMap(({ template, pods }) => pods.map((one) => podOf(input, one, owner, template)));
+): Paced<Followed> {
+  const own: StoredOf<'Pod'>[] = [];
+  for (const { template, pods } of groups) own.push(...(yield* podsOf(input, pods, owner, template)));
   const pods = [...own, ...unknown.map((one) => endingPodOf(input, one, owner))];
   const earlier = groups.filter((group) => group.index > 0 && group.pods.length > 0);
   const revisions = earlierRevisions(
@@ -177,15 +182,15 @@ function scaledAs(object: KubeObject, groups: readonly Group[], { silent }: Work
 /**
  * `wanted`: how many pods it should have where not all nodes answered: those that nobody told of may be on the others.
  */
-function recoveredSet(
+function* recoveredSet(
   input: WorkloadInput,
   owner: StoredOf<'Deployment'>,
   group: Group,
   wanted: number,
-): { readonly set: ReplicaSet; readonly own: readonly StoredOf<'Pod'>[] } {
+): Paced<RecoveredSet> {
   const empty = replicaSetWith(owner, group.template, group.hash ?? templateHash(group.template));
   const set = made(empty, input, earliest(group.pods, input.now));
-  const own = group.pods.map((one) => podOf(input, one, set, set.spec.template));
+  const own = yield* podsOf(input, group.pods, set, set.spec.template);
   const replicas = Math.max(active(own), input.silent.length > 0 ? wanted : 0);
   return { set: withUnheard({ ...set, spec: { ...set.spec, replicas } }, replicas - active(own), input), own };
 }
@@ -249,6 +254,20 @@ function compareAge(a: PodClaim, b: PodClaim): number {
     `${b.metadata.creationTimestamp} ${b.metadata.name}`,
   ];
   return one < other ? -1 : one > other ? 1 : 0;
+}
+
+function* podsOf(
+  input: WorkloadInput,
+  witnessed: readonly Witnessed[],
+  owner: Stored,
+  template: PodTemplateSpec,
+): Paced<readonly StoredOf<'Pod'>[]> {
+  const pods: StoredOf<'Pod'>[] = [];
+  for (const one of witnessed) {
+    yield;
+    pods.push(podOf(input, one, owner, template));
+  }
+  return pods;
 }
 
 function podOf(input: WorkloadInput, witnessed: Witnessed, owner: Stored, template: PodTemplateSpec): StoredOf<'Pod'> {

@@ -3,10 +3,10 @@
 export class Votes {
   readonly #said = new Map<string, Map<string, number>>();
 
-  /** One node's word: `value` for `subject`. The caller sees to it that a node speaks once of a subject. */
-  add(subject: string, value: string): void {
+  /** The word of so many nodes: `value` for `subject`. The caller sees to it that a node speaks once of a subject. */
+  add(subject: string, value: string, nodes = 1): void {
     const values = this.#said.get(subject) ?? new Map<string, number>();
-    this.#said.set(subject, values.set(value, (values.get(value) ?? 0) + 1));
+    this.#said.set(subject, values.set(value, (values.get(value) ?? 0) + nodes));
   }
 
   /**

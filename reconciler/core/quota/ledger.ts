@@ -18,13 +18,16 @@ import {
 import type { Decision } from '../step.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { add, amountsIn, listOf, type Amounts } from './amounts.ts';
+import { countOf, usedAt, type Counted } from './counts.ts';
 import { concerns } from './scopes.ts';
-import { chargedForMs, kindOfResource, usageOf } from './usage.ts';
+import { usageOf } from './usage.ts';
 
 /** Live objects; the process's view of the store is one. */
 export interface QuotaReader {
   get<Key extends ObjectKey>(key: Key): StoredAt<Key> | undefined;
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
+  /** Kept up with what is listed; where it is absent, that is counted each time. */
+  quotaCount?(quota: StoredResourceQuota): Counted;
 }
 
 /** How long a write may be under way that does not show. Longer than the store lets any take. */
@@ -39,18 +42,10 @@ export interface Standing {
   readonly againInMs: number | undefined;
 }
 
-/** Counts anew. */
+/** What there is, and what is booked besides. */
 export function standingOf(quota: StoredResourceQuota, reader: QuotaReader, now: Date): Standing {
-  const { hard } = quota.spec;
-  const used = new Map(Object.keys(hard).map((resource) => [resource, 0]));
-  const waits: number[] = [];
-  for (const kind of new Set(Object.keys(hard).map(kindOfResource)))
-    for (const object of kind ? reader.list<Kind>(kind, quota.metadata.namespace) : []) {
-      if (!concerns(quota.spec, object)) continue;
-      add(used, limitedOf(quota, usageOf(object, now)));
-      const ends = object.kind === 'Pod' ? chargedForMs(object, now) : undefined;
-      if (ends !== undefined && ends > 0) waits.push(ends);
-    }
+  const counted = reader.quotaCount?.(quota) ?? countOf(quota, (kind, namespace) => reader.list<Kind>(kind, namespace));
+  const { used, waits } = usedAt(counted, now);
   const booked = new Map<string, QuotaBooking>();
   for (const [key, booking] of Object.entries(quota.status?.booked ?? {})) {
     const leftMs = Date.parse(booking.at) + BOOKED_MS - now.getTime();

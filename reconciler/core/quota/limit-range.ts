@@ -13,7 +13,7 @@ import {
   type PodTemplateSpec,
   type ResourceList,
 } from '../../../contracts/objects/index.ts';
-import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
+import { quantitiesOf, sumOfRequests } from '../../../contracts/objects/pod-sums.ts';
 import { compareText } from '../workloads/owners.ts';
 import { sumOfLimits } from './usage.ts';
 
@@ -119,10 +119,8 @@ export function claimViolations(
 
 /** Of the whole pod: as the scheduler counts requests, and limits in the same way. */
 function sumsOf(spec: PodSpec): Resources {
-  const written = (amounts: ReadonlyMap<string, number>): ResourceList =>
-    Object.fromEntries([...amounts].map(([name, amount]) => [name, name === 'cpu' ? `${amount}m` : String(amount)]));
   const { overhead: _overhead, ...own } = spec;
-  return { requests: written(sumOfRequests(own, {})), limits: written(sumOfLimits(own)) };
+  return { requests: quantitiesOf(sumOfRequests(own, {})), limits: quantitiesOf(sumOfLimits(own)) };
 }
 
 function violations(

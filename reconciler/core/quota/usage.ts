@@ -13,6 +13,7 @@ import {
   type PodSpec,
   type ResourceList,
   type Service,
+  wantsNodePorts,
 } from '../../../contracts/objects/index.ts';
 import { allContainers } from '../../../contracts/objects/pod-containers.ts';
 import { sumOfRequests } from '../../../contracts/objects/pod-requests.ts';
@@ -131,6 +132,7 @@ export function sumOfLimits({ overhead = {}, ...spec }: PodSpec): Amounts {
     ...spec,
     containers: spec.containers.map(asRequests),
     ...(spec.initContainers && { initContainers: spec.initContainers.map(asRequests) }),
+    ...(spec.resources && { resources: { requests: spec.resources.limits } }),
   };
   const sum = sumOfRequests(limited, {});
   for (const [name, quantity] of Object.entries(overhead)) {
@@ -140,11 +142,11 @@ export function sumOfLimits({ overhead = {}, ...spec }: PodSpec): Amounts {
   return sum;
 }
 
-/** What of these resources some container does not say, as Kubernetes tells it; undefined where all say all. */
+/** What of these resources neither the pod as a whole nor each container says, as Kubernetes tells it; undefined where all say all. */
 export function unsaid(spec: PodSpec, resources: readonly string[]): string | undefined {
   const demanded = resources.filter((name) => DEMANDED.has(name)).sort();
   const lacking = demanded.flatMap((resource) => {
-    const names = allContainers(spec)
+    const names = (says(spec, resource) ? [] : allContainers(spec))
       .filter((container) => !says(container, resource))
       .map(({ name }) => name);
     return names.length > 0 ? [`${resource} for: ${[...new Set(names)].sort().join(',')}`] : [];
@@ -156,7 +158,7 @@ const DEMANDED: ReadonlySet<string> = new Set(
   ['cpu', 'memory'].flatMap((name) => [name, `requests.${name}`, `limits.${name}`]),
 );
 
-function says({ resources }: Container, resource: string): boolean {
+function says({ resources = {} }: Pick<PodSpec, 'resources'>, resource: string): boolean {
   const [part, name] = resource.startsWith('limits.')
     ? [resources.limits, resource.slice('limits.'.length)]
     : [resources.requests, resource.replace(/^requests\./, '')];
@@ -166,10 +168,16 @@ function says({ resources }: Container, resource: string): boolean {
 function serviceUsage({ spec }: Service): [string, number][] {
   return [
     ['services', 1],
-    ['services.nodeports', spec.type === 'NodePort' ? spec.ports.length : 0],
-    // There is no Service of that type.
-    ['services.loadbalancers', 0],
+    ['services.nodeports', nodePortsOf(spec)],
+    ['services.loadbalancers', spec.type === 'LoadBalancer' ? 1 : 0],
   ];
+}
+
+/** Of a load balancer without ports of its own only those that it names. Source: pkg/quota/v1/evaluator/core, Usage. */
+function nodePortsOf(spec: Service['spec']): number {
+  return wantsNodePorts(spec)
+    ? spec.ports.length
+    : spec.ports.filter(({ nodePort }) => spec.type === 'LoadBalancer' && nodePort !== undefined).length;
 }
 
 function claimUsage({ spec }: PersistentVolumeClaim): [string, number][] {

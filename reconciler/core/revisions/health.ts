@@ -29,7 +29,8 @@ export interface ObjectReport {
 
 /** Reading the live state; the store's view is one. */
 export interface LiveReader extends HealthView {
-  list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
+  /** Ordered by key. */
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[];
 }
 
 /** Kinds that a manifest may have. */
@@ -40,10 +41,8 @@ export const MANIFEST_KINDS: readonly Kind[] = ALL_KINDS.filter(
 const IN_WAVES = MANIFEST_KINDS.toSorted((a, b) => DESCRIPTORS[a].wave - DESCRIPTORS[b].wave || (a < b ? -1 : 1));
 
 /** All live objects that came from the source, ordered by wave, then key. */
-export function sourceObjects(reader: Pick<LiveReader, 'list'>, sourceName: string): Stored[] {
-  return IN_WAVES.flatMap((kind): readonly Stored[] =>
-    reader.list(kind).filter((object) => object.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName),
-  );
+export function sourceObjects(reader: Pick<LiveReader, 'fromSource'>, sourceName: string): Stored[] {
+  return IN_WAVES.flatMap((kind): readonly Stored[] => reader.fromSource(kind, sourceName));
 }
 
 /** The same of custom kinds, by key. */

@@ -9,9 +9,11 @@ export interface SeenRevision {
   readonly message: string;
   readonly author: { readonly name: string; readonly email: string };
   readonly committedAt: string;
+  /** The tag that it was found by. */
+  readonly tag?: string;
 }
 
-export type Outcome = Pick<RevisionRecord, 'outcome'> & Partial<Pick<RevisionRecord, 'message' | 'counts'>>;
+export type Outcome = Pick<RevisionRecord, 'outcome'> & Partial<Pick<RevisionRecord, 'message' | 'counts' | 'noticed'>>;
 
 const EMPTY: SourceStatus = { history: [] };
 /** Outcomes of a revision whose objects are in the store. */
@@ -32,11 +34,27 @@ export function recordOf(status: SourceStatus | undefined, sha: string): Revisio
   return status?.history.find((r) => r.revision === sha);
 }
 
+/** The record of another commit that the same tag named before: somebody moved the tag. The newest one there is. */
+export function movedTag(
+  status: SourceStatus | undefined,
+  tag: string | undefined,
+  sha: string,
+): RevisionRecord | undefined {
+  if (tag === undefined) return undefined;
+  const newest = status?.history.find((r) => r.tag === subjectOf(tag));
+  return newest && newest.revision !== sha ? newest : undefined;
+}
+
 /**
  * The status once `revision` is the newest: its record is `Syncing` and stands first; records that were still `Syncing`
  * are `Superseded`. A revision that comes back (a force-push to an earlier commit) starts anew.
  */
-export function withSeen(status: SourceStatus | undefined, revision: SeenRevision, now: string): SourceStatus {
+export function withSeen(
+  status: SourceStatus | undefined,
+  revision: SeenRevision,
+  now: string,
+  by?: NonNullable<RevisionRecord['noticed']>['by'],
+): SourceStatus {
   const before = status ?? EMPTY;
   const record: RevisionRecord = {
     revision: revision.sha,
@@ -44,7 +62,9 @@ export function withSeen(status: SourceStatus | undefined, revision: SeenRevisio
     author: subjectOf(`${revision.author.name} <${revision.author.email}>`),
     committedAt: revision.committedAt,
     seenAt: now,
+    ...(revision.tag !== undefined && { tag: subjectOf(revision.tag) }),
     outcome: 'Syncing',
+    ...(by && { noticed: { by } }),
   };
   const older = before.history
     .filter((r) => r.revision !== revision.sha)
@@ -119,4 +139,12 @@ export function previousApplied(status: SourceStatus | undefined): RevisionRecor
   );
   const current = applied.findIndex((r) => r.revision === status?.appliedRevision);
   return current < 0 ? applied[0] : applied[current + 1];
+}
+
+/**
+ * Whether a revision was good while it was in force: everything in it was healthy when it was looked at last, or when the next
+ * one took its place.
+ */
+export function wasHealthy({ outcome, postMortem }: Pick<RevisionRecord, 'outcome' | 'postMortem'>): boolean {
+  return outcome === 'Healthy' || (outcome === 'Superseded' && postMortem?.health === 'Healthy');
 }

@@ -1,7 +1,7 @@
 /** The prune limit where the commit itself does not say one, and where it does not hold. */
 import type { Cluster } from '../../../contracts/objects/index.ts';
-import { ORIGIN_ANNOTATION, overPruneLimit, type Plan } from '../diff/index.ts';
-import type { Desired, Diagnostic } from '../manifests/index.ts';
+import { ORIGIN_ANNOTATION, overPruneLimit, pruneLimit, type Plan, type Refusal } from '../diff/index.ts';
+import type { Desired } from '../manifests/index.ts';
 
 /** Newest commits of a branch that are looked at for one with the same files. */
 export const RESTORED_WITHIN = 50;
@@ -11,25 +11,17 @@ export const RESTORED_WITHIN = 50;
  * such a commit deletes with everything else, or to the default where there is none. Empty where the revision has a
  * Cluster (the plan's own check looks at that one) or the limit is kept.
  */
-export function pruneGuard(inForce: Cluster | undefined, desired: Desired, live: number, plan: Plan): Diagnostic[] {
+export function pruneGuard(inForce: Cluster | undefined, desired: Desired, live: number, plan: Plan): Refusal[] {
   if ([...desired.state.values()].some((d) => d.object.kind === 'Cluster')) return [];
-  const message = overPruneLimit(
-    inForce?.spec.sync.maxPrunePercent,
-    plan.counts.delete,
-    Math.max(live - plan.counts.delete, 0),
-  );
-  if (message === undefined) return [];
+  const over = overPruneLimit(inForce?.spec.sync ?? {}, plan.counts.delete, Math.max(live - plan.counts.delete, 0));
+  if (!over) return [];
   const file = inForce?.metadata.annotations?.[ORIGIN_ANNOTATION]?.replace(/:\d+$/, '') ?? 'plumbline.yaml';
   return [
-    {
-      severity: 'error',
-      code: 'PruneLimit',
-      file,
-      line: 1,
-      column: 1,
-      message: inForce ? `${message}; the Cluster is among them` : message,
-      hint: `if that is meant, first push a commit with ${inForce ? '' : 'a Cluster and '}spec.sync.maxPrunePercent: 100 in it, or delete in steps`,
-    },
+    pruneLimit(
+      { file, line: 1, column: 1 },
+      inForce ? `${over.message}; the Cluster is among them` : over.message,
+      plan.counts.delete,
+    ),
   ];
 }
 
@@ -39,14 +31,14 @@ export function pruneGuard(inForce: Cluster | undefined, desired: Desired, live:
  * without any object restores nothing.
  */
 export function unlessRestored(
-  refusals: readonly Diagnostic[],
+  refusals: readonly Refusal[],
   log: readonly { readonly tree: string }[],
   desired: Desired,
-): readonly Diagnostic[] {
+): readonly Refusal[] {
   const [commit, ...earlier] = log;
   const restores =
     desired.state.size + desired.custom.size > 0 &&
     commit !== undefined &&
     earlier.some(({ tree }) => tree === commit.tree);
-  return restores ? refusals.filter(({ code }) => code !== 'PruneLimit') : refusals;
+  return restores ? refusals.filter(({ acknowledge }) => acknowledge === undefined) : refusals;
 }

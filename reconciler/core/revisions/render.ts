@@ -8,23 +8,27 @@ import {
   type ManifestCache,
   MAX_FILE_BYTES,
   NOTHING_DESIRED,
-  parseManifest,
   selectManifestFiles,
   type Diagnostic,
   type ParsedFile,
   type Rendering,
   type TreeFile,
 } from '../manifests/index.ts';
-import { finish, type Paced } from '../paced.ts';
+import { divide, findApps, Folders, madeApps, notRendered, outside, refusedAnApp } from '../apps/divide.ts';
+import type { AppTools } from '../apps/engine.ts';
+import { usedSources, type AppSources } from '../apps/other-sources.ts';
+import { FileTree } from '../apps/file-tree.ts';
+import { valueObjects } from '../apps/object-values.ts';
+import type { AppRendering } from '../apps/one-app.ts';
+import { renderApps } from '../apps/render-apps.ts';
+import { finish, type PacedRunner } from '../paced.ts';
+import { lacksKeys, parseSealed, type OpenEnvelope } from './parse-sealed.ts';
 
 /**
  * The contents of a file, or `too-large` where it has more than {@link MAX_FILE_BYTES}; that is found without reading
  * it.
  */
 export type FileReader = (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
-
-/** Runs a long calculation; where others wait for their turn, in slices. */
-export type PacedRunner = <T>(work: Paced<T>) => T | Promise<T>;
 
 /** Files read at the same time. */
 const CONCURRENCY = 16;
@@ -35,30 +39,108 @@ const CONCURRENCY = 16;
  */
 export const MAX_REVISION_BYTES = 32 * 1024 * 1024;
 
+export interface RenderOptions {
+  /** What the cache keeps besides this revision's: of revisions that may be asked for again. */
+  readonly keep?: readonly { readonly path: string; readonly oid: string }[];
+  readonly run?: PacedRunner;
+  /** What Apps are rendered with; without it an App that needs an engine is an error. */
+  readonly tools?: AppTools;
+  /** Who has other repositories; Apps of such are left out, with a warning, where nobody has. */
+  readonly sources?: AppSources;
+  /** Opens what is encrypted. */
+  readonly open?: OpenEnvelope;
+  /** Told of each App that was rendered, with its documents. */
+  readonly onApp?: (rendering: AppRendering) => void;
+}
+
 /**
  * Renders one revision. Only contents that the cache lacks are read and parsed, each once, at however many paths they
  * stand. The cache is left with this revision's files and those of `keep`. A revision over {@link MAX_REVISION_BYTES}
- * has one error and no objects. Rejects only when the reader does.
+ * has one error and no objects. Rejects only when the reader does, a tool, or `open`: without that, encrypted values are
+ * those that are written.
  */
 export async function renderFiles(
   files: readonly TreeFile[],
   read: FileReader,
   cache: ManifestCache,
-  keep: readonly TreeFile[] = [],
-  run: PacedRunner = finish,
+  { keep = [], run = finish, tools, sources, open, onApp }: RenderOptions = {},
 ): Promise<Rendering> {
-  const { manifests, diagnostics } = selectManifestFiles(files);
+  const selected = selectManifestFiles(files);
+  const known = new Map<TreeFile, ParsedFile>();
+  const loose = outside(selected.manifests, new Folders(selected.sources.map(({ folder }) => folder)));
+  const first = await parseFiles(loose, read, cache, known, open, run);
+  if ('tooMany' in first) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(first.tooMany)] };
+  const found = findApps(first.parsed);
+  if (found.length === 0) {
+    const all =
+      selected.sources.length === 0 ? first : await parseFiles(selected.manifests, read, cache, known, open, run);
+    cache.prune([...selected.manifests, ...keep]);
+    if ('tooMany' in all) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(all.tooMany)] };
+    return run(composing(all.parsed, [...selected.diagnostics, ...all.refused]));
+  }
+  const division = divide(selected, loose, found);
+  const plain = new Set(division.plain.map(({ path }) => path));
+  const objects = valueObjects(first.parsed.filter(({ path }) => plain.has(path)));
+  const tree = new FileTree(files);
+  const wantsDocuments = onApp !== undefined;
+  const renderings = await renderApps({
+    apps: division.apps,
+    tree,
+    read,
+    tools,
+    sources,
+    cache,
+    wantsDocuments,
+    run,
+    open,
+    objects,
+  });
+  for (const rendering of renderings) onApp?.(rendering);
+  const rendered = renderings.flatMap(({ parsed }) => parsed);
+  cache.prune([...loose, ...rendered, ...keep]);
+  const composed = [...first.parsed.filter(({ path }) => plain.has(path)), ...rendered];
+  const over = firstOver(composed);
+  if (over) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(over.path)] };
+  const rendering = await run(
+    composing(composed, [
+      ...division.diagnostics,
+      ...first.refused.filter(({ file }) => plain.has(file)),
+      ...renderings.flatMap(({ diagnostics }) => diagnostics),
+      ...madeApps(rendered),
+      ...(first.parsed.some(refusedAnApp) ? [] : notRendered(selected.sources, renderings)),
+    ]),
+  );
+  const used = usedSources(renderings.flatMap((each) => each.used ?? []));
+  return {
+    ...rendering,
+    rendered: rendered.map(({ path, oid }) => ({ path, oid })),
+    ...(used.length > 0 && { sources: used }),
+  };
+}
+
+type Parses =
+  { readonly parsed: readonly ParsedFile[]; readonly refused: readonly Diagnostic[] } | { readonly tooMany: string };
+
+/** Parses each file, from the cache where it is there. `known`: what this revision has had already. */
+async function parseFiles(
+  manifests: readonly TreeFile[],
+  read: FileReader,
+  cache: ManifestCache,
+  known: Map<TreeFile, ParsedFile>,
+  open: OpenEnvelope | undefined,
+  run: PacedRunner,
+): Promise<Parses> {
   const parsed = new Array<ParsedFile | undefined>(manifests.length);
   const refused: Diagnostic[] = [];
   const contents = new Map<string, Promise<ParsedFile | undefined>>();
   const budget = new InOrder(manifests.length, MAX_REVISION_BYTES);
   async function parse(file: TreeFile): Promise<ParsedFile | undefined> {
     const bytes = await read(file, MAX_FILE_BYTES);
-    return bytes === 'too-large' ? undefined : parseManifest(file.path, file.oid, bytes);
+    return bytes === 'too-large' ? undefined : parseSealed(file.path, file.oid, bytes, open, undefined, false, run);
   }
   async function parseOnce(file: TreeFile): Promise<ParsedFile | undefined> {
-    const known = cache.get(file.path, file.oid) ?? cache.sameContents(file.oid);
-    if (known) return known;
+    const cached = known.get(file) ?? cache.get(file.path, file.oid) ?? cache.sameContents(file.oid);
+    if (cached) return cached;
     const reading = contents.get(file.oid) ?? parse(file);
     contents.set(file.oid, reading);
     return reading;
@@ -69,20 +151,24 @@ export async function renderFiles(
       if (budget.exceededAt !== undefined) return;
       const found = await parseOnce(file);
       if (!found) refused.push(fileTooLarge(file.path));
-      else cache.set((parsed[index] = at(file.path, found)));
+      else {
+        const read = (parsed[index] = at(file.path, found));
+        if (!lacksKeys(read)) cache.set(read);
+        known.set(file, read);
+      }
       budget.count(index, found?.bytes ?? 0);
     }
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, work));
-  cache.prune([...manifests, ...keep]);
   const passed = budget.exceededAt === undefined ? undefined : manifests[budget.exceededAt];
-  if (passed) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(passed.path)] };
-  return run(
-    composing(
-      parsed.flatMap((file) => file ?? []),
-      [...diagnostics, ...refused],
-    ),
-  );
+  if (passed) return { tooMany: passed.path };
+  return { parsed: parsed.flatMap((file) => file ?? []), refused };
+}
+
+/** The first, in order, with which all have more than a revision may have. */
+function firstOver(parsed: readonly ParsedFile[]): ParsedFile | undefined {
+  let sum = 0;
+  return parsed.find(({ bytes }) => (sum += bytes) > MAX_REVISION_BYTES);
 }
 
 /** The parse as it would be of a file at `path`: positions are all that a path is in. */
@@ -94,6 +180,9 @@ function at(path: string, file: ParsedFile): ParsedFile {
     objects: file.objects.map((object) => ({ ...object, position: { ...object.position, file: path } })),
     custom: file.custom.map((manifest) => ({ ...manifest, position: { ...manifest.position, file: path } })),
     diagnostics: file.diagnostics.map((diagnostic) => ({ ...diagnostic, file: path })),
+    ...(file.sealed && {
+      sealed: file.sealed.map(({ envelope, position }) => ({ envelope, position: { ...position, file: path } })),
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** The conditions of a Source, from what happened. */
-import { withCondition, type Condition, type SourceStatus } from '../../../contracts/objects/index.ts';
+import { displayKey, withCondition, type Condition, type SourceStatus } from '../../../contracts/objects/index.ts';
+import type { Kept } from '../diff/types.ts';
 import { type ObjectReport, unhealthySentences } from './health.ts';
 
 export type SyncReason =
@@ -29,6 +30,21 @@ export function withSynced(status: SourceStatus, reason: SyncReason, message: st
     ...status,
     conditions: withCondition(status.conditions, { type: 'Synced', status: STATUS_OF[reason], reason, message }, now),
   };
+}
+
+/** Objects that are named as kept. */
+const MOST_KEPT = 20;
+
+/** The status with what is in no manifest any more and stays, for people. */
+export function withKept({ kept: _before, ...status }: SourceStatus, kept: readonly Kept[]): SourceStatus {
+  if (kept.length === 0) return status;
+  const lines = kept.slice(0, MOST_KEPT).map(({ key, by }) => `${displayKey(key)}: ${by}`);
+  return { ...status, kept: kept.length > MOST_KEPT ? [...lines, `and ${kept.length - MOST_KEPT} more`] : lines };
+}
+
+/** The status with the commits of other repositories that are in force. */
+export function withPins({ sources: _before, ...status }: SourceStatus, pins: SourceStatus['sources']): SourceStatus {
+  return pins ? { ...status, sources: pins } : status;
 }
 
 const SHOWN = 5;

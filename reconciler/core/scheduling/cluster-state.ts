@@ -9,6 +9,7 @@
 import {
   conditionIsTrue,
   DEFAULT_SCHEDULER_NAME,
+  priorityOf,
   readKey,
   REGION_LABEL,
   ZONE_LABEL,
@@ -17,6 +18,7 @@ import {
   type NodeStatus,
   type Pod,
   type PodGroupSpec,
+  type PriorityClasses,
   type StoredPod,
   type StoredPodDisruptionBudget,
   type StoredService,
@@ -35,7 +37,6 @@ import { ImageTable } from './images.ts';
 import { ShapeTable, type PodShape } from './pod-shape.ts';
 import type { VolumePlacement } from './volume-placement.ts';
 import { asPreempted } from './preemption.ts';
-import { priorityOf, type PriorityClasses } from './priority.ts';
 
 /** A pod that has its place. */
 export interface Placed {

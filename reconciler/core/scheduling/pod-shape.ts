@@ -71,9 +71,18 @@ export interface PodShape {
 
 export type { NodeSelectorTerm, PodAffinityTerm };
 
+/** What a shape was made of, beside a spec. Objects are never changed: the same ones are equal. */
+interface Worked {
+  readonly labels: Pod['metadata']['labels'];
+  readonly owners: Pod['metadata']['ownerReferences'];
+  readonly shape: PodShape;
+}
+
 /** Gives equal pods the same {@link PodShape} object. */
 export class ShapeTable {
   readonly #byKey = new Map<string, PodShape>();
+  /** The last shape of a pod with this very spec: all that waits of one owner has one, and what changes in status alone. */
+  readonly #bySpec = new WeakMap<PodSpec, Worked>();
   #next = 0;
 
   get size(): number {
@@ -82,11 +91,26 @@ export class ShapeTable {
 
   of(pod: Pod, priority: number): PodShape {
     const terminating = isTerminating(pod);
-    const owner = controllerOf(pod.metadata);
+    const { metadata, spec } = pod;
+    const worked = this.#bySpec.get(spec);
+    if (
+      worked?.labels === metadata.labels &&
+      worked?.owners === metadata.ownerReferences &&
+      worked?.shape.namespace === (metadata.namespace ?? '') &&
+      worked.shape.priority === priority &&
+      worked.shape.terminating === terminating &&
+      this.#byKey.get(worked.shape.key) === worked.shape &&
+      !isResizing(pod)
+    )
+      return worked.shape;
+    const owner = controllerOf(metadata);
     const asks = asksOf(pod);
     const key = keyOfShape(asks, pod, owner?.uid, priority, terminating);
     let shape = this.#byKey.get(key);
     if (!shape) this.#byKey.set(key, (shape = shapeOf(pod, key, asks, this.#next++, owner, priority, terminating)));
+    // Names of claims may be the pod's own, whose spec others have too; and what is resized is told by the status.
+    if (shape.claims.length === 0 && !isResizing(pod))
+      this.#bySpec.set(spec, { labels: metadata.labels, owners: metadata.ownerReferences, shape });
     return shape;
   }
 
@@ -106,6 +130,7 @@ function asksOf(pod: Pod): string {
     containers,
     init,
     spec.overhead,
+    spec.resources?.requests,
     spec.nodeSelector,
     spec.affinity?.nodeAffinity,
     spec.tolerations,

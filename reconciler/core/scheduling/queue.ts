@@ -75,7 +75,7 @@ export interface QueueCounts {
   readonly gated: number;
 }
 
-/** Where one pod waits. Times are in ms since the epoch. */
+/** Where one pod waits. Times are in ms since the epoch: `since` by the wall, the others by the queue's own clock. */
 export interface QueuePosition {
   /** `trying`: it was taken out to be tried, and has not been answered yet. */
   readonly part: 'active' | 'backoff' | 'unschedulable' | 'gated' | 'trying';
@@ -191,7 +191,7 @@ export class SchedulingQueue {
 
   /**
    * At most `limit` pods to try now, in order. Each must be answered with {@link delete}, {@link refused} or {@link
-   * retry}.
+   * retry}. `now`, here and below: in ms since the epoch, by a clock that nobody sets.
    */
   pop(limit: number, now: number): readonly StoredPod[] {
     this.#flush(now);

@@ -12,6 +12,11 @@ export interface VolumePlacement {
    * volume zone`).
    */
   refusal(shape: PodShape, node: Node): Reason | undefined;
+  /**
+   * How much of a node's room for volumes those would take that are to be made for the pod: from 0 to 1. Undefined where
+   * none is made, or the node does not tell its room.
+   */
+  roomTaken(shape: PodShape, node: Node): number | undefined;
   /** Keeps the volumes that the pod will have on the node from others, until the binding or {@link release}. */
   reserve(pod: StoredPod, nodeName: string): void;
   release(pod: StoredPod, nodeName: string): void;

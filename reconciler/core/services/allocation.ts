@@ -1,20 +1,42 @@
 /**
- * ClusterIP and node port of one Service. Source: Kubernetes documentation, "Service ClusterIP allocation" and "type:
+ * ClusterIP and node ports of one Service. Source: Kubernetes documentation, "Service ClusterIP allocation" and "type:
  * NodePort".
  */
-import type { ServicePort, ServiceSpec, StoredService } from '../../../contracts/objects/index.ts';
+import {
+  clusterIPOf,
+  mayHaveNodePorts,
+  needsHealthCheck,
+  serviceFamilies,
+  wantsNodePorts,
+  type ServicePort,
+  type ServiceSpec,
+  type StoredService,
+} from '../../../contracts/objects/index.ts';
 import { byAge } from '../workloads/owners.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
-import { formatAddress, parseAddress, parseRange, rangeHolds } from '../../../contracts/ipv4.ts';
+import { cidrHas, type Family } from '../../../contracts/ip.ts';
+import { formatAddress, parseAddress, readRange } from '../../../contracts/ipv4.ts';
+import { formatAddress6, parseRange6 } from '../../../contracts/ipv6.ts';
 
 export interface Ranges {
   readonly serviceCIDR: string;
+  /** Absent where the cluster has no IPv6. */
+  readonly serviceCIDRIPv6?: string | undefined;
   /** `FIRST-LAST`, both included. */
   readonly nodePortRange: string;
+  /** Ports of the nodes that something else has: none of them is given out. */
+  readonly heldPorts?: ReadonlySet<number>;
 }
 
 export interface Problem {
-  readonly reason: 'AddressInUse' | 'AddressOutOfRange' | 'AddressesExhausted' | 'NodePortInUse' | 'NodePortsExhausted';
+  readonly reason:
+    | 'AddressInUse'
+    | 'AddressOutOfRange'
+    | 'AddressesExhausted'
+    | 'NodePortInUse'
+    | 'NodePortsExhausted'
+    /** MetalLB's word, of the address of a load balancer. */
+    | 'AllocationFailed';
   readonly message: string;
 }
 
@@ -29,9 +51,17 @@ export interface Allocation {
 /** Whether the address or port was chosen by the user: then it is never replaced by another. */
 export interface Wishes {
   readonly clusterIP: boolean;
+  /** The second of clusterIPs. */
+  readonly secondIP?: boolean;
   /** Ports (`TCP/80`) whose nodePort is the user's. */
   readonly nodePorts: ReadonlySet<string>;
+  readonly healthCheckNodePort: boolean;
 }
+
+/** As a port's key: where the nodes tell whether they have endpoints. */
+export const HEALTH = 'healthCheckNodePort';
+/** In the annotation: the second of clusterIPs. */
+const SECOND = 'clusterIPs.1';
 
 /** Annotation that tells what was allocated from what the user wrote: `clusterIP=10.96.0.7 TCP/80=30080`. */
 export const ALLOCATED_ANNOTATION = 'plumbline.dev/allocated';
@@ -39,9 +69,12 @@ export const ALLOCATED_ANNOTATION = 'plumbline.dev/allocated';
 /** A value counts as the user's unless the annotation says that this very value was allocated. */
 export function wishesOf(service: StoredService): Wishes {
   const allocated = new Set((service.metadata.annotations?.[ALLOCATED_ANNOTATION] ?? '').split(' '));
-  const { clusterIP, ports } = service.spec;
+  const { clusterIP, clusterIPs, ports, healthCheckNodePort } = service.spec;
+  const second = clusterIPs?.[1];
   return {
+    healthCheckNodePort: healthCheckNodePort !== undefined && !allocated.has(`${HEALTH}=${healthCheckNodePort}`),
     clusterIP: clusterIP !== undefined && clusterIP !== 'None' && !allocated.has(`clusterIP=${clusterIP}`),
+    secondIP: second !== undefined && !allocated.has(`${SECOND}=${second}`),
     nodePorts: new Set(
       ports
         .filter((port) => port.nodePort !== undefined && !allocated.has(`${portKey(port)}=${port.nodePort}`))
@@ -57,7 +90,12 @@ export function allocatedText(spec: ServiceSpec, wishes: Wishes): string {
     spec.clusterIP !== undefined && spec.clusterIP !== 'None' && !wishes.clusterIP
       ? [`clusterIP=${spec.clusterIP}`]
       : [];
-  return [...address, ...ports.map((port) => `${portKey(port)}=${port.nodePort}`)].join(' ');
+  const { healthCheckNodePort } = spec;
+  const health =
+    healthCheckNodePort !== undefined && !wishes.healthCheckNodePort ? [`${HEALTH}=${healthCheckNodePort}`] : [];
+  const other = spec.clusterIPs?.[1];
+  const second = other !== undefined && wishes.secondIP !== true ? [`${SECOND}=${other}`] : [];
+  return [...address, ...second, ...ports.map((port) => `${portKey(port)}=${port.nodePort}`), ...health].join(' ');
 }
 
 export function portKey(port: ServicePort): string {
@@ -81,7 +119,7 @@ function firstFree(
 }
 
 function holder(others: readonly StoredService[], ip: string): StoredService | undefined {
-  return others.find((other) => other.spec.clusterIP === ip);
+  return others.find(({ spec }) => spec.clusterIP === ip || spec.clusterIPs?.[1] === ip);
 }
 
 function nameOf(service: StoredService): string {
@@ -101,110 +139,192 @@ export function allocate(
 ): Allocation {
   const problems: Problem[] = [];
   const moved: string[] = [];
-  const clusterIP = allocateAddress(service, others, ranges.serviceCIDR, wishes.clusterIP, problems, moved);
-  const ports = allocatePorts(service, others, ranges.nodePortRange, wishes.nodePorts, problems, moved);
-  const { clusterIP: _old, ...rest } = service.spec;
-  return { spec: { ...rest, ports, ...(clusterIP !== undefined && { clusterIP }) }, problems, moved };
+  const [first, second] = familiesOf(service.spec, ranges);
+  const given = (family: Family, present: string | undefined, wished: boolean): string | undefined =>
+    allocateAddress(service, present, others, rangeOf(ranges, family), wished, problems, moved);
+  // What is of another family than it should be is asked for anew.
+  const ofFamily = (family: Family): string | undefined => clusterIPOf(service.spec, family);
+  const clusterIP = addressed(service.spec)
+    ? first && given(first, wishes.clusterIP ? service.spec.clusterIP : ofFamily(first), wishes.clusterIP)
+    : service.spec.clusterIP === 'None'
+      ? 'None'
+      : undefined;
+  const other =
+    second === undefined || !addressed(service.spec)
+      ? undefined
+      : given(second, ofFamily(second), wishes.secondIP === true);
+  const { ports, healthCheckNodePort } = allocatePorts(service, others, ranges, wishes, problems, moved);
+  const { clusterIP: _old, clusterIPs: _list, healthCheckNodePort: _health, ...rest } = service.spec;
+  const spec = {
+    ...rest,
+    ports,
+    ...(clusterIP !== undefined && { clusterIP }),
+    ...(clusterIP !== undefined && other !== undefined && { clusterIPs: [clusterIP, other] }),
+    ...(healthCheckNodePort !== undefined && { healthCheckNodePort }),
+  };
+  return { spec, problems, moved };
+}
+
+/** Whether it has addresses of its own; an alias that had one gives it back (Kubernetes, alloc.go of its Service registry). */
+function addressed({ clusterIP, type }: ServiceSpec): boolean {
+  return clusterIP !== 'None' && type !== 'ExternalName';
+}
+
+function familiesOf(spec: ServiceSpec, { serviceCIDRIPv6 }: Ranges): readonly Family[] {
+  return serviceFamilies(spec, serviceCIDRIPv6 === undefined ? ['IPv4'] : ['IPv4', 'IPv6']);
+}
+
+/** A family that the cluster does not have has no range: such a Service goes without. */
+function rangeOf({ serviceCIDR, serviceCIDRIPv6 }: Ranges, family: Family): string | undefined {
+  return family === 'IPv4' ? serviceCIDR : serviceCIDRIPv6;
 }
 
 function allocateAddress(
   service: StoredService,
+  present: string | undefined,
   others: readonly StoredService[],
-  cidr: string,
+  cidr: string | undefined,
   wished: boolean,
   problems: Problem[],
   moved: string[],
 ): string | undefined {
-  const { clusterIP } = service.spec;
-  if (clusterIP === 'None') return clusterIP;
-  const whole = parseRange(cidr);
-  if (clusterIP !== undefined) {
-    const clash = holder(others, clusterIP);
-    const outside = !rangeHolds(whole, parseAddress(clusterIP));
+  if (cidr === undefined) {
+    problems.push({
+      reason: 'AddressesExhausted',
+      message: "the cluster has no service range of the Service's family",
+    });
+    return present;
+  }
+  if (present !== undefined) {
+    const clash = holder(others, present);
     if (wished) {
-      if (outside)
+      if (!cidrHas(cidr, present))
         problems.push({
           reason: 'AddressOutOfRange',
-          message: `spec.clusterIP ${clusterIP} is outside the cluster's service range ${cidr}; choose one inside it or remove the field`,
+          message: `spec.clusterIP ${present} is outside the cluster's service range ${cidr}; choose one inside it or remove the field`,
         });
       else if (clash && byAge(clash, service) < 0)
         problems.push({
           reason: 'AddressInUse',
-          message: `spec.clusterIP ${clusterIP} belongs to Service ${nameOf(clash)}; choose another or remove the field`,
+          message: `spec.clusterIP ${present} belongs to Service ${nameOf(clash)}; choose another or remove the field`,
         });
-      return clusterIP;
+      return present;
     }
-    if (!clash || byAge(clash, service) > 0) return clusterIP;
-    moved.push(clusterIP);
+    if (!clash || byAge(clash, service) > 0) return present;
+    moved.push(present);
   }
-  const usable = { first: whole.first + 2, size: whole.size - 3 };
-  const taken = new Set(
-    others.flatMap((other) =>
-      other.spec.clusterIP && other.spec.clusterIP !== 'None' ? [parseAddress(other.spec.clusterIP)] : [],
-    ),
-  );
-  const found = usable.size > 0 ? firstFree(usable, taken, hash32(nameOf(service)) % usable.size) : undefined;
+  const found = freeAddress(cidr, others, hash32(nameOf(service)));
   if (found === undefined)
     problems.push({
       reason: 'AddressesExhausted',
       message: `no address is free in the cluster's service range ${cidr}; widen spec.network.serviceCIDR`,
     });
-  return found === undefined ? undefined : formatAddress(found);
+  return found;
+}
+
+/** Offsets into a range of IPv6 are bounded by this: more Services than that there are not. */
+const MOST_ADDRESSES = 2 ** 30;
+
+function freeAddress(cidr: string, others: readonly StoredService[], seed: number): string | undefined {
+  const whole = readRange(cidr);
+  if (whole) {
+    const usable = { first: whole.first + 2, size: whole.size - 3 };
+    const taken = new Set(
+      others.flatMap(({ spec }) => {
+        const address = clusterIPOf(spec, 'IPv4');
+        return address === undefined ? [] : [parseAddress(address)];
+      }),
+    );
+    const found = usable.size > 0 ? firstFree(usable, taken, seed % usable.size) : undefined;
+    return found === undefined ? undefined : formatAddress(found);
+  }
+  const { first, size } = parseRange6(cidr);
+  const usable = Math.min(Number(size) - 3, MOST_ADDRESSES);
+  const taken = new Set(others.flatMap(({ spec }) => clusterIPOf(spec, 'IPv6') ?? []));
+  for (let i = 0; i < usable && i <= taken.size; i += 1) {
+    const candidate = formatAddress6(first + 2n + BigInt((seed + i) % usable));
+    if (!taken.has(candidate)) return candidate;
+  }
+  return undefined;
+}
+
+interface Ports {
+  readonly ports: ServicePort[];
+  readonly healthCheckNodePort?: number;
 }
 
 function allocatePorts(
   service: StoredService,
   others: readonly StoredService[],
-  range: string,
-  wished: ReadonlySet<string>,
+  { nodePortRange: range, heldPorts = new Set() }: Ranges,
+  wishes: Wishes,
   problems: Problem[],
   moved: string[],
-): ServicePort[] {
-  if (service.spec.type !== 'NodePort') {
-    return service.spec.ports.map((port) => {
-      const { nodePort: _allocated, ...without } = port;
-      return wished.has(portKey(port)) ? port : without;
-    });
-  }
+): Ports {
+  const { spec } = service;
+  const withoutNodePort = ({ nodePort: _, ...port }: ServicePort): ServicePort => port;
+  if (!mayHaveNodePorts(spec))
+    return { ports: spec.ports.map((port) => (wishes.nodePorts.has(portKey(port)) ? port : withoutNodePort(port))) };
   const [first = 0, last = 0] = range.split('-').map(Number);
-  const holders = new Map<number, StoredService>();
-  for (const other of others
-    .filter((o) => o.spec.type === 'NodePort')
-    .sort(byAge)
-    .reverse())
-    for (const port of other.spec.ports) if (port.nodePort !== undefined) holders.set(port.nodePort, other);
+  const size = Math.max(0, last - first + 1);
+  const holders = holdersOf(others);
   const own = new Set<number>();
-  for (const port of service.spec.ports)
-    if (port.nodePort !== undefined && wished.has(portKey(port))) own.add(port.nodePort);
-  return service.spec.ports.map((port) => {
-    const before = port.nodePort === undefined ? undefined : holders.get(port.nodePort);
+  for (const port of spec.ports)
+    if (port.nodePort !== undefined && wishes.nodePorts.has(portKey(port))) own.add(port.nodePort);
+  if (wishes.healthCheckNodePort && spec.healthCheckNodePort !== undefined) own.add(spec.healthCheckNodePort);
+
+  /** The port of the nodes for what `key` names, which has `present` now; undefined where none is free. */
+  const settle = (key: string, present: number | undefined, wished: boolean, field: string): number | undefined => {
+    const before = present === undefined ? undefined : holders.get(present);
     const younger = before !== undefined && byAge(before, service) < 0;
-    if (port.nodePort !== undefined && wished.has(portKey(port))) {
+    if (present !== undefined && wished) {
       if (younger)
         problems.push({
           reason: 'NodePortInUse',
-          message: `nodePort ${port.nodePort} belongs to Service ${nameOf(before)}; choose another or remove the field`,
+          message: `${field} ${present} belongs to Service ${nameOf(before)}; choose another or remove the field`,
         });
-      return port;
+      return present;
     }
-    if (port.nodePort !== undefined && !younger && !own.has(port.nodePort)) {
-      own.add(port.nodePort);
-      return port;
+    if (present !== undefined && !younger && !own.has(present)) {
+      own.add(present);
+      return present;
     }
-    if (port.nodePort !== undefined) moved.push(String(port.nodePort));
-    const size = Math.max(0, last - first + 1);
-    const taken = new Set([...holders.keys(), ...own]);
-    const nodePort =
-      size > 0 ? firstFree({ first, size }, taken, hash32(`${nameOf(service)} ${portKey(port)}`) % size) : undefined;
-    if (nodePort === undefined) {
+    if (present !== undefined) moved.push(String(present));
+    const taken = new Set([...holders.keys(), ...own, ...heldPorts]);
+    const free = size > 0 ? firstFree({ first, size }, taken, hash32(`${nameOf(service)} ${key}`) % size) : undefined;
+    if (free === undefined)
       problems.push({
         reason: 'NodePortsExhausted',
         message: `no node port is free in ${range}; widen spec.network.nodePortRange`,
       });
-      const { nodePort: _none, ...without } = port;
-      return without;
-    }
-    own.add(nodePort);
-    return { ...port, nodePort };
+    else own.add(free);
+    return free;
+  };
+
+  const ports = spec.ports.map((port) => {
+    const key = portKey(port);
+    // A load balancer that wants none keeps those that the user wrote.
+    if (!wantsNodePorts(spec) && !wishes.nodePorts.has(key)) return withoutNodePort(port);
+    const nodePort = settle(key, port.nodePort, wishes.nodePorts.has(key), 'nodePort');
+    return nodePort === undefined ? withoutNodePort(port) : nodePort === port.nodePort ? port : { ...port, nodePort };
   });
+  if (!needsHealthCheck(spec)) return { ports };
+  const healthCheckNodePort = settle(HEALTH, spec.healthCheckNodePort, wishes.healthCheckNodePort, HEALTH);
+  return { ports, ...(healthCheckNodePort !== undefined && { healthCheckNodePort }) };
+}
+
+/** Who has which port of the nodes; the oldest where several have one. */
+function holdersOf(others: readonly StoredService[]): ReadonlyMap<number, StoredService> {
+  const holders = new Map<number, StoredService>();
+  for (const other of others
+    .filter(({ spec }) => mayHaveNodePorts(spec))
+    .sort(byAge)
+    .reverse())
+    for (const port of nodePortsOf(other)) holders.set(port, other);
+  return holders;
+}
+
+/** All ports of the nodes that a Service has. */
+export function nodePortsOf({ spec }: Pick<StoredService, 'spec'>): readonly number[] {
+  return [...spec.ports.map(({ nodePort }) => nodePort), spec.healthCheckNodePort].filter((port) => port !== undefined);
 }

@@ -1,6 +1,7 @@
 /** Endpoints of a Service. Source: Kubernetes documentation, "EndpointSlices: Conditions". */
 import {
   lastingContainers,
+  serviceFamilies,
   objectKey,
   SERVICE_NAME_LABEL,
   type Endpoint,
@@ -10,6 +11,7 @@ import {
   type StoredPod,
   type StoredService,
 } from '../../../contracts/objects/index.ts';
+import { familyOf, type Family } from '../../../contracts/ip.ts';
 import type { Step } from '../step.ts';
 import { compareText, controllerRef } from '../workloads/owners.ts';
 import { isFinished, isReady, isTerminating } from '../workloads/pod-state.ts';
@@ -32,13 +34,48 @@ function resolve(port: ServicePort, pod: StoredPod): SlicePort | undefined {
   return named && { name, port: named.containerPort, protocol: port.protocol };
 }
 
-function endpointOf(pod: StoredPod, ip: string, publishNotReady: boolean): Endpoint {
+/** The pod's host name, where it says that it is to be found under this Service (pkg/api/v1/endpoints: hostname). */
+function hostnameOf({ spec }: StoredPod, service: StoredService): string | undefined {
+  return spec.subdomain === service.metadata.name ? spec.hostname : undefined;
+}
+
+/** Zone of a node, by its name; undefined where nobody said. */
+export type ZoneOf = (node: string) => string | undefined;
+
+/**
+ * Where a Service prefers near endpoints, the zone of each and who is to use it, while it is ready. Source: Kubernetes,
+ * staging/src/k8s.io/endpointslice/trafficdist (KEP-3015).
+ */
+function nearness(
+  { trafficDistribution }: StoredService['spec'],
+  nodeName: string | undefined,
+  ready: boolean,
+  zoneOf: ZoneOf,
+): Pick<Endpoint, 'zone' | 'hints'> {
+  if (trafficDistribution === undefined || nodeName === undefined) return {};
+  const zone = zoneOf(nodeName);
+  const hints = {
+    ...(zone !== undefined && { forZones: [{ name: zone }] }),
+    ...(trafficDistribution === 'PreferSameNode' && { forNodes: [{ name: nodeName }] }),
+  };
+  return {
+    ...(zone !== undefined && { zone }),
+    ...(ready && Object.keys(hints).length > 0 && { hints }),
+  };
+}
+
+function endpointOf(pod: StoredPod, ip: string, service: StoredService, zoneOf: ZoneOf): Endpoint {
+  const publishNotReady = service.spec.publishNotReadyAddresses;
+  const hostname = hostnameOf(pod, service);
   const terminating = isTerminating(pod);
   const serving = publishNotReady || isReady(pod);
+  const ready = publishNotReady || (serving && !terminating);
   return {
     addresses: [ip],
-    conditions: { ready: publishNotReady || (serving && !terminating), serving, terminating },
+    conditions: { ready, serving, terminating },
+    ...nearness(service.spec, pod.spec.nodeName, ready, zoneOf),
     ...(pod.spec.nodeName !== undefined && { nodeName: pod.spec.nodeName }),
+    ...(hostname !== undefined && { hostname }),
     targetRef: { kind: 'Pod', namespace: pod.metadata.namespace ?? '', name: pod.metadata.name, uid: pod.metadata.uid },
   };
 }
@@ -51,7 +88,7 @@ interface Group {
 }
 
 /**
- * The slices of a Service over the pods that its selector matches, at most 100 endpoints each and all of one with the
+ * The slices of a Service over the pods that its selector matches, at most 100 endpoints each, all of one family (`cluster`: those it has) and with the
  * same ports. What is `present` decides which endpoint is in which: one stays where it is, so that a pod's change is one
  * slice's. A Service without a selector has none; one without endpoints has one empty slice. Finished pods and pods
  * without an address are left out. Source: Kubernetes, staging/src/k8s.io/endpointslice/reconciler.go.
@@ -60,14 +97,36 @@ export function endpointSlices(
   service: StoredService,
   pods: readonly StoredPod[],
   present: readonly StoredEndpointSlice[] = [],
+  zoneOf: ZoneOf = () => undefined,
+  cluster: readonly Family[] = ['IPv4'],
 ): readonly EndpointSlice[] {
-  if (service.spec.selector === undefined || Object.keys(service.spec.selector).length === 0) return [];
-  const groups = groupsOf(service, pods);
+  const { selector, type } = service.spec;
+  if (type === 'ExternalName' || selector === undefined || Object.keys(selector).length === 0) return [];
+  const families = serviceFamilies(service.spec, cluster).filter((family) => cluster.includes(family));
+  return families.flatMap((family) =>
+    slicesOf(
+      family,
+      service,
+      pods,
+      present.filter(({ addressType }) => addressType === family),
+      zoneOf,
+    ),
+  );
+}
+
+function slicesOf(
+  family: Family,
+  service: StoredService,
+  pods: readonly StoredPod[],
+  present: readonly StoredEndpointSlice[],
+  zoneOf: ZoneOf,
+): readonly EndpointSlice[] {
+  const groups = groupsOf(family, service, pods, zoneOf);
   const kept = [...groups].flatMap(([key, group]) => {
     const own = present.filter((slice) => canonicalJson(slice.ports) === key);
     return place([...group.endpoints.values()], own).map((slice) => ({ ...slice, key, ports: group.ports }));
   });
-  const names = new SliceNames(service, groups.size === 1, new Set(kept.flatMap(({ name }) => name ?? [])));
+  const names = new SliceNames(family, service, groups.size === 1, new Set(kept.flatMap(({ name }) => name ?? [])));
   const { name, namespace } = service.metadata;
   return kept.map(({ name: own, key, ports, endpoints }) => ({
     apiVersion: 'discovery.k8s.io/v1',
@@ -78,23 +137,28 @@ export function endpointSlices(
       labels: { ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
       ownerReferences: [controllerRef(service)],
     },
-    addressType: 'IPv4',
+    addressType: family,
     endpoints,
     ports,
   }));
 }
 
 /** In the order of their ports; endpoints in that of their pods' names. */
-function groupsOf(service: StoredService, pods: readonly StoredPod[]): ReadonlyMap<string, Group> {
+function groupsOf(
+  family: Family,
+  service: StoredService,
+  pods: readonly StoredPod[],
+  zoneOf: ZoneOf,
+): ReadonlyMap<string, Group> {
   const groups = new Map<string, Group>();
   for (const pod of [...pods].sort((a, b) => compareText(a.metadata.name, b.metadata.name))) {
-    const ip = pod.status?.podIP;
+    const ip = addressOf(pod, family);
     if (ip === undefined || isFinished(pod)) continue;
     const ports = service.spec.ports.map((port) => resolve(port, pod)).filter((port) => port !== undefined);
     const key = canonicalJson(ports);
     const group = groups.get(key) ?? { ports, endpoints: new Map() };
     groups.set(key, group);
-    group.endpoints.set(pod.metadata.uid, endpointOf(pod, ip, service.spec.publishNotReadyAddresses));
+    group.endpoints.set(pod.metadata.uid, endpointOf(pod, ip, service, zoneOf));
   }
   if (groups.size === 0) {
     const ports = service.spec.ports
@@ -103,6 +167,10 @@ function groupsOf(service: StoredService, pods: readonly StoredPod[]): ReadonlyM
     groups.set(canonicalJson(ports), { ports, endpoints: new Map() });
   }
   return new Map([...groups].sort(([a], [b]) => compareText(a, b)));
+}
+
+function addressOf({ status }: StoredPod, family: Family): string | undefined {
+  return family === 'IPv4' ? status?.podIP : status?.podIPs?.find(({ ip }) => familyOf(ip) === family)?.ip;
 }
 
 interface Placed {
@@ -151,11 +219,13 @@ function podOf({ targetRef, addresses }: Endpoint): string {
 
 /** Names for new slices: derived, so that two passes over the same view choose the same. */
 class SliceNames {
+  readonly #family: Family;
   readonly #service: StoredService;
   readonly #single: boolean;
   readonly #used: Set<string>;
 
-  constructor(service: StoredService, single: boolean, used: Set<string>) {
+  constructor(family: Family, service: StoredService, single: boolean, used: Set<string>) {
+    this.#family = family;
     this.#service = service;
     this.#single = single;
     this.#used = used;
@@ -163,7 +233,7 @@ class SliceNames {
 
   next(key: string): string {
     const { name, namespace } = this.#service.metadata;
-    const seed = `${namespace ?? ''}/${name}${this.#single ? '' : ` ${key}`}`;
+    const seed = `${namespace ?? ''}/${name}${this.#family === 'IPv4' ? '' : ` ${this.#family}`}${this.#single ? '' : ` ${key}`}`;
     for (let index = 0; ; index += 1) {
       const made = `${name}-${nameHash(index === 0 ? seed : `${seed} ${index}`, HASH_LENGTH)}`;
       if (this.#used.has(made)) continue;

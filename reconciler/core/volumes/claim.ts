@@ -9,12 +9,14 @@ import {
   DATA_GIVEN_UP,
   CLAIM_PROTECTION,
   findCondition,
-  LOCAL_PROVISIONER,
   parseQuantity,
   readKey,
   withCondition,
+  LOCAL_PROVISIONER,
   type Node,
+  type PersistentVolume,
   type PersistentVolumeClaimStatus,
+  type StorageClass,
   type StoredPersistentVolume,
   type StoredPersistentVolumeClaim,
   type StoredPod,
@@ -24,10 +26,22 @@ import type { Decision, Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
 import { growing, RESIZE_PENDING, resizePending } from './growth.ts';
 import { isReachable } from './placement.ts';
-import { localVolume, mayBeMade, notHeard } from './local-volume.ts';
+import { localVolume } from './local-volume.ts';
+import { claimRefOf, mayBeMade, notHeard } from './made-volume.ts';
 import { keptVolume, matchingVolume, misfit } from './match.ts';
-import { isLocallyMade, sizeBeforeGrowth } from '../../../contracts/objects/local-volumes.ts';
-import { BIND_COMPLETED, BOUND_BY_CONTROLLER, DELETE_DATA, isFor, SELECTED_NODE, withAnnotations } from './names.ts';
+import { sizeBeforeGrowth } from '../../../contracts/objects/local-volumes.ts';
+import { isMade } from '../../../contracts/objects/made-volumes.ts';
+import { isNfsProvisioner, shareWork } from '../../../contracts/objects/nfs-volumes.ts';
+import {
+  BIND_COMPLETED,
+  BOUND_BY_CONTROLLER,
+  DELETE_DATA,
+  isFor,
+  SELECTED_NODE,
+  SHARE_FAILED,
+  withAnnotations,
+} from './names.ts';
+import { shareVolume } from './share-volume.ts';
 
 export interface ClaimInput {
   readonly claim: StoredPersistentVolumeClaim;
@@ -72,6 +86,7 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
     return waits(claim, input, 'FailedBinding', `volume "${volumeName}" already bound to claim ${namespace}/${name}`);
   }
   const kept = keptVolume(claim, volumes);
+  if (kept && shareWork(kept) === 'make') return beingMade(claim, kept, input);
   if (kept) return bind(claim, kept, input);
   const wanted = classes.of(claim);
   // A pod that named its node itself, or whose scheduler's word was lost, has one without it.
@@ -87,7 +102,8 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
     reachable: (volume) => node === undefined || isReachable(volume, node),
   });
   if (found) return bind(claim, found, input);
-  if (wanted?.provisioner === LOCAL_PROVISIONER && selected !== undefined) {
+  const isOnShare = isNfsProvisioner(wanted?.provisioner);
+  if (wanted && (isOnShare || (wanted.provisioner === LOCAL_PROVISIONER && selected !== undefined))) {
     if (claim.spec.selector !== undefined)
       return waits(
         claim,
@@ -95,13 +111,11 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
         'ProvisioningFailed',
         'no volume has the labels that its selector wants, and none is made with labels',
       );
-    if (!node) {
+    if (selected !== undefined && !node) {
       const free = withAnnotations(claim, { [SELECTED_NODE]: undefined });
       return waits(free, input, 'ProvisioningFailed', `node ${selected}, which was chosen for it, is gone`);
     }
-    const made = localVolume(claim, wanted, selected);
-    const waiting = waits(claim, input, 'Provisioning', `a volume is made for it on node ${selected}`);
-    return { steps: [{ do: 'create', object: made }, ...waiting.steps] };
+    return isOnShare ? madeOnShare(claim, wanted, selected, input) : madeOnDisk(claim, wanted, selected ?? '', input);
   }
   const className = claim.spec.storageClassName ?? '';
   return waits(
@@ -112,6 +126,37 @@ function unboundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): De
       ? `storageclass.storage.k8s.io "${className}" not found`
       : `no persistent volumes available for this claim${className === '' ? ' and no storage class is set' : ''}`,
   );
+}
+
+function madeOnDisk(
+  claim: StoredPersistentVolumeClaim,
+  wanted: StorageClass,
+  node: string,
+  input: ClaimInput,
+): Decision {
+  const made = localVolume(claim, wanted, node);
+  const waiting = waits(claim, input, 'Provisioning', `a volume is made for it on node ${node}`);
+  return { steps: [{ do: 'create', object: made }, ...waiting.steps] };
+}
+
+/** The volume, which its tender is to make; `node`: that of the claim's first pod, which reaches the share. */
+function madeOnShare(
+  claim: StoredPersistentVolumeClaim,
+  wanted: StorageClass,
+  node: string | undefined,
+  input: ClaimInput,
+): Decision {
+  const made = shareVolume(claim, wanted, node);
+  if (typeof made === 'string') return waits(claim, input, 'ProvisioningFailed', made);
+  return { steps: [{ do: 'create', object: made }, ...beingMade(claim, made, input).steps] };
+}
+
+/** Its volume is kept for it, and has no folder yet. */
+function beingMade(claim: StoredPersistentVolumeClaim, volume: PersistentVolume, input: ClaimInput): Decision {
+  const { nfs } = volume.spec;
+  return volume.status?.reason === SHARE_FAILED
+    ? waits(claim, input, 'ProvisioningFailed', volume.status.message ?? '')
+    : waits(claim, input, 'Provisioning', `a folder is made for it: ${nfs?.server ?? ''}:${nfs?.path ?? ''}`);
 }
 
 function boundClaim(claim: StoredPersistentVolumeClaim, input: ClaimInput): Decision {
@@ -138,13 +183,7 @@ function bind(claim: StoredPersistentVolumeClaim, volume: StoredPersistentVolume
       ...object,
       spec: {
         ...object.spec,
-        claimRef: {
-          apiVersion: 'v1',
-          kind: 'PersistentVolumeClaim',
-          namespace: metadata.namespace ?? '',
-          name: metadata.name,
-          uid: metadata.uid,
-        },
+        claimRef: claimRefOf(metadata),
       },
     };
     return { steps: [{ do: 'update', object: bound }, ...written(claim, claim.status, input)] };
@@ -185,7 +224,7 @@ function expansion(
   const { capacity } = volume.spec;
   const { storage } = claim.spec.resources.requests;
   if (parseQuantity(storage) <= parseQuantity(capacity.storage)) return expanded(claim, volume);
-  const mayGrow = isLocallyMade(volume) && classes.of(claim)?.allowVolumeExpansion === true;
+  const mayGrow = isMade(volume) && classes.of(claim)?.allowVolumeExpansion === true;
   if (!mayGrow)
     return {
       steps: [],

@@ -12,7 +12,7 @@ import {
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import type { GrowingVolume } from '../../../contracts/agent/index.ts';
-import { enforcedBytes, homeOf, sizeBeforeGrowth } from '../../../contracts/objects/local-volumes.ts';
+import { enforcedBytes, diskOf, sizeBeforeGrowth } from '../../../contracts/objects/local-volumes.ts';
 import { withAnnotations } from './names.ts';
 
 /** Type of a claim's condition. */
@@ -47,7 +47,7 @@ export function grownVolume(
   const wanted = enforcedBytes(volume);
   return wanted !== undefined &&
     sizeBeforeGrowth(volume) !== undefined &&
-    homeOf(volume) === node &&
+    diskOf(volume) === node &&
     (bytes ?? 0) >= wanted
     ? withAnnotations(volume, { [SIZE_BEFORE_GROWTH]: undefined })
     : undefined;
@@ -64,7 +64,7 @@ export function stuckGrowth(
   const pending = findCondition(status?.conditions, RESIZE_PENDING);
   if (status === undefined || pending === undefined || message === undefined || pending.message === message)
     return undefined;
-  if (homeOf(volume) !== node || volume.spec.claimRef?.uid !== claim.metadata.uid) return undefined;
+  if (diskOf(volume) !== node || volume.spec.claimRef?.uid !== claim.metadata.uid) return undefined;
   return {
     ...status,
     conditions: (status.conditions ?? []).map((one) => (one === pending ? { ...pending, message } : one)),

@@ -7,11 +7,11 @@ import {
   VOLUME_PROTECTION,
   VOLUME_SIZE,
   type PersistentVolume,
-  type PersistentVolumeClaim,
   type StorageClass,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import { isSizeEnforced } from '../../../contracts/objects/local-volumes.ts';
+import { claimRefOf, madeName } from './made-volume.ts';
 import { DATA_FINALIZER } from './names.ts';
 
 /** Said of each, as nothing else says it. */
@@ -19,16 +19,6 @@ export function sizeWords(volume: PersistentVolume): string {
   return isSizeEnforced(volume)
     ? 'its size is enforced: it is a file system of its own, whose room on the node is taken from the start'
     : 'its size is not enforced: it is a folder of the node, and may fill its file system';
-}
-
-/** Whether a volume may be made for a claim of that class, or was made before the store was lost. None has labels. */
-export function mayBeMade({ spec }: PersistentVolumeClaim, { provisioner }: StorageClass): boolean {
-  return provisioner === LOCAL_PROVISIONER && spec.selector === undefined;
-}
-
-/** Why none is made now, nor a free one taken. */
-export function notHeard(node: string): string {
-  return `node ${node} has not told yet which volumes it has`;
 }
 
 /**
@@ -40,7 +30,7 @@ export function localVolume(
   { metadata: { name: storageClassName }, reclaimPolicy, parameters }: StorageClass,
   node: string,
 ): PersistentVolume {
-  const name = `pvc-${metadata.uid}`;
+  const name = madeName(metadata.uid);
   return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
@@ -52,13 +42,7 @@ export function localVolume(
     spec: {
       accessModes: spec.accessModes,
       capacity: { storage: spec.resources.requests.storage },
-      claimRef: {
-        apiVersion: 'v1',
-        kind: 'PersistentVolumeClaim',
-        namespace: metadata.namespace ?? '',
-        name: metadata.name,
-        uid: metadata.uid,
-      },
+      claimRef: claimRefOf(metadata),
       persistentVolumeReclaimPolicy: reclaimPolicy,
       storageClassName,
       local: { path: localFolder(name) },

@@ -9,7 +9,7 @@ import {
   type PersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import { offersModes } from './access-modes.ts';
-import { isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
+import { isMade } from '../../../contracts/objects/made-volumes.ts';
 import { isFor } from './names.ts';
 
 export interface MatchOptions {
@@ -53,10 +53,10 @@ export function keptVolume<V extends PersistentVolume>(
     (volume) =>
       isFor(volume, claim) &&
       volume.metadata.deletionTimestamp === undefined &&
-      (isLocallyMade(volume) || isLargeEnough(volume, claim)),
+      (isMade(volume) || isLargeEnough(volume, claim)),
   );
   // One that names this very claim was bound to it a moment ago.
-  return kept.find(({ spec }) => spec.claimRef?.uid !== undefined) ?? kept.find(isLocallyMade) ?? kept[0];
+  return kept.find(({ spec }) => spec.claimRef?.uid !== undefined) ?? kept.find(isMade) ?? kept[0];
 }
 
 /** Why a claim cannot have a volume, in Kubernetes' words; undefined where it can. */

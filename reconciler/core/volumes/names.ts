@@ -15,6 +15,9 @@ export const DATA_FINALIZER = 'plumbline.dev/volume-data';
 /** Reason of a volume's status: its node says that nothing of it is left. */
 export const DATA_DELETED = 'DataDeleted';
 
+/** Reason of a volume's status: its tender could not do on the share what was to be done. */
+export const SHARE_FAILED = 'ShareFailed';
+
 /** Whether the volume is bound to the claim or kept for it. Source: Kubernetes, IsVolumeBoundToClaim. */
 export function isFor({ spec: { claimRef } }: PersistentVolume, { metadata }: PersistentVolumeClaim): boolean {
   return (

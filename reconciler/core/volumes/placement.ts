@@ -4,6 +4,8 @@
  * is not had on a second node while a pod has it on the first, whatever kind of volume it is.
  */
 import {
+  LOCAL_PROVISIONER,
+  parseQuantity,
   readKey,
   type Node,
   type PersistentVolume,
@@ -17,10 +19,12 @@ import type { Reason } from '../scheduling/reason.ts';
 import type { VolumePlacement } from '../scheduling/volume-placement.ts';
 import type { Step } from '../step.ts';
 import type { StorageClasses } from './class.ts';
-import { mayBeMade, notHeard } from './local-volume.ts';
+import { madeName, mayBeMade, notHeard } from './made-volume.ts';
 import { keptVolume, matchingVolume } from './match.ts';
 import { claimNames } from './pod-claims.ts';
-import { homeOf } from '../../../contracts/objects/local-volumes.ts';
+import { enforcedBytes, imageBytes } from '../../../contracts/objects/local-volumes.ts';
+import { homeOf } from '../../../contracts/objects/made-volumes.ts';
+import { shareWork } from '../../../contracts/objects/nfs-volumes.ts';
 import { SELECTED_NODE, withAnnotations } from './names.ts';
 
 /** What there is, as it is at the moment. */
@@ -40,6 +44,7 @@ const NODE_CONFLICT = "node(s) didn't match PersistentVolume's node affinity";
 const BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind";
 const NO_VOLUME = 'node(s) unavailable due to one or more pvc(s) bound to non-existent pv(s)';
 const UNKNOWN = 'no volume is made while those of a node are not known';
+const NO_ROOM = 'node(s) did not have enough free storage';
 const UNBOUND = 'pod has unbound immediate PersistentVolumeClaims';
 const ONE_POD = 'node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode';
 const ONE_NODE = 'node(s) had no ReadWriteOnce volume that a pod on another node still has';
@@ -49,6 +54,8 @@ interface Reservation {
   readonly node: string;
   /** Absent where one is made for it. */
   readonly volume: string | undefined;
+  /** Of the node's disk that one takes which is made. */
+  readonly bytes: number;
   readonly pods: Set<string>;
 }
 
@@ -68,12 +75,18 @@ export class ClaimPlacement implements VolumePlacement {
   }
 
   refusal(shape: PodShape, node: Node): Reason | undefined {
-    const chosen = new Set<string>();
+    const chosen: Chosen = { volumes: new Set(), bytes: 0 };
     for (const name of shape.claims) {
       const refusal = this.#refusal(shape.namespace, name, node, chosen);
       if (refusal) return refusal;
     }
     return undefined;
+  }
+
+  roomTaken(shape: PodShape, node: Node): number | undefined {
+    const chosen: Chosen = { volumes: new Set(), bytes: 0 };
+    for (const name of shape.claims) this.#refusal(shape.namespace, name, node, chosen);
+    return chosen.free === undefined ? undefined : Math.min(1, chosen.bytes / Math.max(1, chosen.free));
   }
 
   reserve(pod: StoredPod, nodeName: string): void {
@@ -88,7 +101,8 @@ export class ClaimPlacement implements VolumePlacement {
         const kept = keptVolume(claim, this.#view.volumes());
         const volume = (kept ?? this.#match(key, claim, node, chosen))?.metadata.name;
         if (volume !== undefined) chosen.add(volume);
-        this.#reserved.set(key, { node: nodeName, volume, pods: new Set([pod.metadata.uid]) });
+        const bytes = volume === undefined ? this.#bytesOf(claim) : 0;
+        this.#reserved.set(key, { node: nodeName, volume, bytes, pods: new Set([pod.metadata.uid]) });
       }
     }
   }
@@ -116,7 +130,7 @@ export class ClaimPlacement implements VolumePlacement {
     });
   }
 
-  #refusal(namespace: string, name: string, node: Node, chosen: Set<string>): Reason | undefined {
+  #refusal(namespace: string, name: string, node: Node, chosen: Chosen): Reason | undefined {
     const claim = this.#view.claim(namespace, name);
     if (!claim) return { reason: `persistentvolumeclaim "${name}" not found`, detail: `claim ${name} is not there` };
     if (claim.metadata.deletionTimestamp !== undefined)
@@ -136,14 +150,11 @@ export class ClaimPlacement implements VolumePlacement {
     return this.#inUse(claim, node);
   }
 
-  #unboundRefusal(
-    key: string,
-    claim: StoredPersistentVolumeClaim,
-    node: Node,
-    chosen: Set<string>,
-  ): Reason | undefined {
+  #unboundRefusal(key: string, claim: StoredPersistentVolumeClaim, node: Node, chosen: Chosen): Reason | undefined {
     const { name } = claim.metadata;
     const kept = keptVolume(claim, this.#view.volumes());
+    if (kept && shareWork(kept) === 'make')
+      return { reason: UNBOUND, detail: `the folder of claim ${name} is being made` };
     if (kept) return isReachable(kept, node) ? undefined : isElsewhere(kept, name);
     const wanted = this.#view.classes().of(claim);
     if (wanted?.volumeBindingMode !== 'WaitForFirstConsumer')
@@ -155,10 +166,51 @@ export class ClaimPlacement implements VolumePlacement {
     // It may have the volume of this claim: another one would be empty.
     const [unheard] = isMade ? this.#view.unheardNodes() : [];
     if (unheard !== undefined) return { reason: UNKNOWN, detail: notHeard(unheard) };
-    const found = this.#match(key, claim, node, chosen);
-    if (found) chosen.add(found.metadata.name);
+    const found = this.#match(key, claim, node, chosen.volumes);
+    if (found) chosen.volumes.add(found.metadata.name);
     else if (!isMade) return { reason: BIND_CONFLICT, detail: `no free volume that claim ${name} could have is there` };
+    else return this.#roomRefusal(key, claim, node, chosen);
     return undefined;
+  }
+
+  /** Where the volume would be held to its size, and its room taken at once. Source: KEP-1472. */
+  #roomRefusal(
+    key: string,
+    claim: StoredPersistentVolumeClaim,
+    { metadata, status }: Node,
+    chosen: Chosen,
+  ): Reason | undefined {
+    const bytes = this.#bytesOf(claim);
+    // A node that does not tell is asked when the volume is made.
+    if (bytes === 0 || status?.volumeRoom === undefined) return undefined;
+    chosen.bytes += bytes;
+    const free = Math.max(0, parseQuantity(status.volumeRoom) - this.#takenOn(metadata.name, key));
+    chosen.free = free;
+    return chosen.bytes <= free
+      ? undefined
+      : {
+          reason: NO_ROOM,
+          detail: `claim ${claim.metadata.name} wants ${claim.spec.resources.requests.storage}, and there is room for ${inMebibytes(free)} more of volumes`,
+        };
+  }
+
+  /** Of its node's disk that the volume takes which is made for a claim; 0 for one that is not held to its size. */
+  #bytesOf(claim: StoredPersistentVolumeClaim): number {
+    const wanted = this.#view.classes().of(claim);
+    return wanted?.provisioner === LOCAL_PROVISIONER && wanted.parameters?.size === 'enforced'
+      ? imageBytes(parseQuantity(claim.spec.resources.requests.storage))
+      : 0;
+  }
+
+  /** By volumes that are there, made or not, and by claims that were given the node a moment ago, but for one's own. */
+  #takenOn(node: string, own: string): number {
+    const volumes = this.#view.volumes();
+    const made = enforcedOn(volumes).get(node);
+    const promised = [...this.#reserved].filter(
+      ([key, reservation]) =>
+        key !== own && reservation.node === node && reservation.bytes > 0 && made?.names.has(madeName(key)) !== true,
+    );
+    return promised.reduce((sum, [, { bytes }]) => sum + bytes, made?.bytes ?? 0);
   }
 
   #match(
@@ -209,6 +261,42 @@ export class ClaimPlacement implements VolumePlacement {
     });
     return [...shown, ...assumed];
   }
+}
+
+/** What a pod's claims before this one were given on the node that is looked at. */
+interface Chosen {
+  readonly volumes: Set<string>;
+  /** Of the node's disk, for those that are made. */
+  bytes: number;
+  /** What the node has of it, where some are made and it tells. */
+  free?: number;
+}
+
+interface Taken {
+  bytes: number;
+  readonly names: Set<string>;
+}
+const takenOf = new WeakMap<readonly PersistentVolume[], ReadonlyMap<string, Taken>>();
+
+/** What volumes that are held to their sizes take of their nodes' disks, by node. */
+function enforcedOn(volumes: readonly PersistentVolume[]): ReadonlyMap<string, Taken> {
+  const known = takenOf.get(volumes);
+  if (known) return known;
+  const nodes = new Map<string, Taken>();
+  for (const volume of volumes) {
+    const [bytes, home] = [enforcedBytes(volume), homeOf(volume)];
+    if (bytes === undefined || home === undefined) continue;
+    const taken = nodes.get(home) ?? { bytes: 0, names: new Set() };
+    taken.bytes += imageBytes(bytes);
+    taken.names.add(volume.metadata.name);
+    nodes.set(home, taken);
+  }
+  takenOf.set(volumes, nodes);
+  return nodes;
+}
+
+function inMebibytes(bytes: number): string {
+  return `${Math.floor(bytes / 2 ** 20)}Mi`;
 }
 
 function isElsewhere(volume: PersistentVolume, claim: string): Reason {

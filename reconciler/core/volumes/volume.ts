@@ -14,7 +14,10 @@ import {
 import type { Decision, Step } from '../step.ts';
 import { sizeWords } from './local-volume.ts';
 import { isDataGivenUp, isLocallyMade } from '../../../contracts/objects/local-volumes.ts';
+import { isMade } from '../../../contracts/objects/made-volumes.ts';
+import { isMadeOnShare, shareWork } from '../../../contracts/objects/nfs-volumes.ts';
 import { BOUND_BY_CONTROLLER, DATA_DELETED, DATA_FINALIZER, withAnnotations } from './names.ts';
+import { tendSteps, type Tenders } from './share-volume.ts';
 
 export interface VolumeInput {
   readonly volume: StoredPersistentVolume;
@@ -22,14 +25,23 @@ export interface VolumeInput {
   readonly claim: StoredPersistentVolumeClaim | undefined;
   /** Whether the repository names it as one whose data may go. */
   readonly isGivenUp: boolean;
+  readonly nodes: Tenders;
   readonly now: Date;
 }
 
 export function planVolume(input: VolumeInput): Decision {
+  const steps = planSteps(input);
+  // Two writes of one object: the second would be in the way of the first.
+  if (steps.some((step) => step.do === 'update' || step.do === 'delete')) return { steps };
+  const tending = isMadeOnShare(input.volume) ? tendSteps(input.volume, input.nodes, input.now) : { steps: [] };
+  return { ...tending, steps: [...steps, ...tending.steps] };
+}
+
+function planSteps(input: VolumeInput): Step[] {
   const { volume } = input;
   const { metadata } = volume;
   const finalizers = metadata.finalizers ?? [];
-  if (metadata.deletionTimestamp !== undefined) return { steps: endSteps(input) };
+  if (metadata.deletionTimestamp !== undefined) return endSteps(input);
   const protect: Step[] = finalizers.includes(VOLUME_PROTECTION)
     ? []
     : [
@@ -38,7 +50,7 @@ export function planVolume(input: VolumeInput): Decision {
           object: { ...volume, metadata: { ...metadata, finalizers: [...finalizers, VOLUME_PROTECTION] } },
         },
       ];
-  return { steps: [...protect, ...phaseSteps(input)] };
+  return [...protect, ...phaseSteps(input)];
 }
 
 function phaseSteps(input: VolumeInput): Step[] {
@@ -51,7 +63,7 @@ function phaseSteps(input: VolumeInput): Step[] {
   // The claim is about to name it.
   if (volumeName === undefined) return [];
   const isOurs = readKey(volume.metadata.annotations, BOUND_BY_CONTROLLER) !== undefined;
-  if (isLocallyMade(volume)) return released(input);
+  if (isMade(volume)) return released(input);
   const { claimRef: _claim, ...spec } = volume.spec;
   const { uid: _uid, ...kept } = claimRef;
   return [{ do: 'update', object: { ...volume, spec: isOurs ? spec : { ...spec, claimRef: kept } } }];
@@ -62,7 +74,9 @@ function released(input: VolumeInput): Step[] {
   const { volume, isGivenUp } = input;
   const { metadata, spec } = volume;
   const steps = told(input, 'Released');
-  if (!isLocallyMade(volume)) return steps;
+  if (!isMade(volume)) return steps;
+  // Nobody has been in it: whatever is there was there before.
+  if (shareWork(volume) === 'make') return [...steps, { do: 'delete', key: keyOf(volume), uid: metadata.uid }];
   const isMarked = isDataGivenUp(volume);
   if (isGivenUp && !isMarked)
     return [{ do: 'update', object: withAnnotations(volume, { [DATA_GIVEN_UP]: spec.claimRef?.uid }) }, ...steps];
@@ -87,7 +101,8 @@ function told({ volume, now }: VolumeInput, phase: PersistentVolumeStatus['phase
 function endSteps({ volume, claim }: VolumeInput): Step[] {
   const { metadata, spec, status } = volume;
   const isBound = claim !== undefined && claim.metadata.uid === spec.claimRef?.uid;
-  const isDone = !isDataGivenUp(volume) || status?.reason === DATA_DELETED;
+  const isKept = !isDataGivenUp(volume) || (isMadeOnShare(volume) && shareWork(volume) !== 'remove');
+  const isDone = isKept || status?.reason === DATA_DELETED;
   const finalizers = (metadata.finalizers ?? []).filter(
     (name) => !(name === VOLUME_PROTECTION && !isBound) && !(name === DATA_FINALIZER && isDone && !isBound),
   );

@@ -15,6 +15,7 @@ import {
   type Secret,
 } from '../../../contracts/objects/index.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
+import { isOpaqueSecret } from '../secrets/opaque.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 
 /** Annotation of a workload: `in-place` leaves its template as it is, and its pods' files follow what is referenced. */
@@ -38,7 +39,7 @@ export class ConfigHasher {
     this.#id = this.#mac('key').slice(0, 8);
   }
 
-  /** Undefined for a template that reads nothing. What is absent counts as that. */
+  /** Undefined for a template that reads nothing, or a Secret that nobody has opened. What is absent counts as that. */
   hashOf({ spec }: PodTemplateSpec, namespace: string, lookup: ConfigLookup): string | undefined {
     const read = new Map<ReturnType<typeof keyOf>, { isWhole: boolean; readonly keys: Set<string> }>();
     for (const { kind, name, keys, path } of podReferences(spec)) {
@@ -50,7 +51,7 @@ export class ConfigHasher {
       found.isWhole ||= keys.length === 0;
       for (const one of keys) found.keys.add(one);
     }
-    if (read.size === 0) return undefined;
+    if (read.size === 0 || [...read.keys()].some((key) => isOpaqueSecret(lookup(key)))) return undefined;
     const parts = [...read]
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, { isWhole, keys }]) => [key, this.#digest(lookup(key), isWhole ? 'all' : [...keys].sort())]);

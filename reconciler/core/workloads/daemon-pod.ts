@@ -11,11 +11,13 @@ import {
   type Pod,
   type PodSpec,
   type PodTemplateSpec,
+  type RuntimeClass,
   type StoredPod,
   type Toleration,
 } from '../../../contracts/objects/index.ts';
 import { nodeRequired } from '../../../contracts/objects/node-selector.ts';
 import { untolerated } from '../../../contracts/objects/taints.ts';
+import { withRuntimeClass } from '../runtime-classes/pod-class.ts';
 import { REVISION_LABEL } from './revision-history.ts';
 import { withConfigHash } from './config-hash.ts';
 import { templateHash } from './template.ts';
@@ -137,8 +139,13 @@ export function daemonTraits(node: Node): Node {
   };
 }
 
-/** A node whose pods are not known since the store was lost gets none: what it has may be told yet. */
-export function eligibility({ spec: { template } }: DaemonSet, node: Node): Eligibility {
+/**
+ * A node whose pods are not known since the store was lost gets none: what it has may be told yet. `runtimeClass`: of
+ * the template; its node labels and tolerations count, as the pod will have them. Kubernetes leaves them out, and has a
+ * pod that stays pending on each other node.
+ */
+export function eligibility(daemonSet: DaemonSet, node: Node, runtimeClass: RuntimeClass | undefined): Eligibility {
+  const template = withRuntimeClass(daemonSet.spec.template, runtimeClass);
   const { name, labels = {} } = node.metadata;
   const { nodeName } = template.spec;
   if (nodeName !== undefined && nodeName !== name) return 'leave';

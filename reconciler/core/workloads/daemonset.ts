@@ -4,6 +4,7 @@
  */
 import {
   type DaemonSetStatus,
+  type RuntimeClass,
   type StoredControllerRevision,
   type StoredDaemonSet,
   type StoredNode,
@@ -26,6 +27,8 @@ export interface DaemonSetInput extends Naming {
   readonly revisions: readonly StoredControllerRevision[];
   /** Any ControllerRevision of the namespace, by name. */
   readonly lookup: (name: string) => StoredControllerRevision | undefined;
+  /** Of its template; undefined where that names none, or none that there is. */
+  readonly runtimeClass: RuntimeClass | undefined;
   /** All nodes. */
   readonly nodes: readonly StoredNode[];
   readonly now: Date;
@@ -97,7 +100,10 @@ export function planDaemonSet(input: DaemonSetInput): DaemonSetDecision {
 }
 
 /** By name. Nodes that are gone are among them while a pod is meant for one. */
-function nodesOf({ daemonSet, nodes }: DaemonSetInput, pods: readonly StoredPod[]): readonly DaemonNode[] {
+function nodesOf(
+  { daemonSet, nodes, runtimeClass }: DaemonSetInput,
+  pods: readonly StoredPod[],
+): readonly DaemonNode[] {
   const byNode = new Map<string, StoredPod[]>(nodes.map(({ metadata }) => [metadata.name, []]));
   const present = new Map(nodes.map((node) => [node.metadata.name, node]));
   for (const pod of pods) {
@@ -112,7 +118,7 @@ function nodesOf({ daemonSet, nodes }: DaemonSetInput, pods: readonly StoredPod[
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, own]) => {
       const node = present.get(name);
-      return { name, wants: node ? eligibility(daemonSet, node) : 'gone', pods: own.sort(byPlace) };
+      return { name, wants: node ? eligibility(daemonSet, node, runtimeClass) : 'gone', pods: own.sort(byPlace) };
     });
 }
 

@@ -89,8 +89,9 @@ export function requestsOf(
     const running = lastingContainers(spec);
     const counted = container === undefined ? running : running.filter(({ name }) => name === container);
     if (counted.length === 0) return { failure: `container ${container ?? ''} not found in Pod ${metadata.name}` };
-    let all = 0;
-    for (const { name, resources } of counted) {
+    const ofPod = container === undefined ? readKey(spec.resources?.requests, resource) : undefined;
+    let all = ofPod === undefined ? 0 : parseMilli(ofPod);
+    for (const { name, resources } of ofPod === undefined ? counted : []) {
       const request = readKey(resources.requests, resource);
       if (request === undefined)
         return { failure: `missing request for ${resource} in container ${name} of Pod ${metadata.name}` };

@@ -32,7 +32,7 @@ export interface ReplicaSetInput extends Naming {
   /** Pods of its namespace that it controls, and those without a controller. */
   readonly pods: readonly StoredPod[];
   /** Pods of the ReplicaSets with the same owner, itself included: crowding on nodes is judged over these. */
-  readonly related: readonly StoredPod[];
+  readonly related: () => readonly StoredPod[];
   readonly now: Date;
   /** Pods that may run on nodes which were not heard since the store was lost; none when absent. */
   readonly held?: HeldBack;
@@ -40,21 +40,30 @@ export interface ReplicaSetInput extends Naming {
 
 /** Status of a ReplicaSet that claims these pods. That pods were refused is told while some are missing. */
 export function replicaSetStatus(rs: ReplicaKeeper, pods: readonly StoredPod[], now: Date): ReplicaSetStatus {
-  const min = rs.spec.minReadySeconds;
-  const active = pods.filter(isActive);
-  const conditions = (rs.status?.conditions ?? []).filter(
-    ({ type }) => type !== REPLICA_FAILURE || active.length !== rs.spec.replicas,
-  );
-  return {
-    observedGeneration: rs.metadata.generation,
-    replicas: active.length,
-    fullyLabeledReplicas: active.filter((pod) => labelsInclude(pod.metadata.labels, rs.spec.template.metadata.labels))
-      .length,
-    readyReplicas: active.filter(isReady).length,
-    availableReplicas: active.filter((pod) => availableInMs(pod, min, now) === 0).length,
-    terminatingReplicas: pods.filter((pod) => isTerminating(pod) && !isFinished(pod)).length,
-    ...(conditions.length > 0 && { conditions }),
+  const { minReadySeconds, template } = rs.spec;
+  const count = {
+    replicas: 0,
+    fullyLabeledReplicas: 0,
+    readyReplicas: 0,
+    availableReplicas: 0,
+    terminatingReplicas: 0,
   };
+  for (const pod of pods) {
+    if (isFinished(pod)) continue;
+    if (isTerminating(pod)) {
+      count.terminatingReplicas += 1;
+      continue;
+    }
+    count.replicas += 1;
+    if (labelsInclude(pod.metadata.labels, template.metadata.labels)) count.fullyLabeledReplicas += 1;
+    const waitsMs = availableInMs(pod, minReadySeconds, now);
+    if (waitsMs !== undefined || isReady(pod)) count.readyReplicas += 1;
+    if (waitsMs === 0) count.availableReplicas += 1;
+  }
+  const conditions = (rs.status?.conditions ?? []).filter(
+    ({ type }) => type !== REPLICA_FAILURE || count.replicas !== rs.spec.replicas,
+  );
+  return { observedGeneration: rs.metadata.generation, ...count, ...(conditions.length > 0 && { conditions }) };
 }
 
 /** Condition: True where its pods cannot be made, or deleted. */
@@ -108,7 +117,7 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
     for (const name of freshNames(rs, Math.min(missing - held.pods, MOST_AT_ONCE), input))
       steps.push(...createPod(rs, name, rs.spec.template));
   } else if (missing < 0) {
-    const surplus = pickSurplus(active, input.related, -missing, rs.spec.minReadySeconds, now);
+    const surplus = pickSurplus(active, input.related(), -missing, rs.spec.minReadySeconds, now);
     const mine = (pod: StoredPod): boolean => controllerOf(pod.metadata)?.uid === rs.metadata.uid;
     for (const pod of surplus.filter(mine)) steps.push(...deletePod(rs, pod));
   }
@@ -119,9 +128,9 @@ export function planReplicaSet(input: ReplicaSetInput): Decision {
   if (held.pods === 0 && waitsForUnheard(rs)) steps.push({ do: 'update', object: withoutUnheard(rs) });
   else if (canonicalJson(status) !== canonicalJson(rs.status))
     steps.push({ do: 'updateStatus', object: { ...rs, status } });
-  const waits = [pauseMs, ...active.map((pod) => availableInMs(pod, rs.spec.minReadySeconds, now))].filter(
-    (ms): ms is number => ms !== undefined && ms > 0,
-  );
+  const { minReadySeconds } = rs.spec;
+  const ripening = minReadySeconds === 0 ? [] : active.map((pod) => availableInMs(pod, minReadySeconds, now));
+  const waits = [pauseMs, ...ripening].filter((ms): ms is number => ms !== undefined && ms > 0);
   if (held.againInMs !== undefined) waits.push(held.againInMs);
   return waits.length > 0 ? { steps, requeueAfterMs: Math.min(...waits) } : { steps };
 }

@@ -56,6 +56,7 @@ export function podMaker(under: () => { readonly image: string; readonly logFold
       stdinOnce: false,
       tty: false,
       resources: { cpuPeriod: 0, cpuQuota: 0, cpuShares: 2, memoryBytes: 0, oomScoreAdj: 1000 },
+      hugePages: [],
       security: {
         privileged: false,
         runAsUser: undefined,

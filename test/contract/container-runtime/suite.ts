@@ -67,7 +67,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
         [container, sandbox, pod.uid, 'main', 3, 'running'],
       );
       assert.equal(part?.annotations['plumbline.dev/restart-count'], '3');
-      assert.match(await runtime.sandboxAddress(sandbox, signal), /^198\.18\./);
+      assert.match((await runtime.sandboxAddresses(sandbox, signal))[0] ?? '', /^198\.18\./);
       const detail = await runtime.container(container, signal);
       assert.ok(Math.abs(Date.now() - detail.startedAt) < 60_000 && detail.finishedAt === 0);
       assert.ok((await runtime.listContainers(undefined, signal)).some((one) => one.id === container));
@@ -104,6 +104,20 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await runtime.stopContainer(stubborn.container, 0, signal);
       assert.equal((await runtime.container(stubborn.container, signal)).exitCode, 137);
       await runtime.stopContainer(stubborn.container, 5, signal);
+    });
+
+    it('asks with another signal, and ends by force what does not heed it', async () => {
+      const SIGUSR1 = 10;
+      const polite = await start('trap "exit 7" USR1; trap "exit 5" TERM; while true; do sleep 0.05; done');
+      const deaf = await start('trap "" USR1; while true; do sleep 0.05; done');
+      for (let tries = 0; tries < 20; tries += 1)
+        for (const { container } of [polite, deaf])
+          await runtime.execSync(container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
+      await runtime.stopContainer(polite.container, 20, signal, SIGUSR1);
+      assert.equal((await runtime.container(polite.container, signal)).exitCode, 7);
+      await runtime.stopContainer(deaf.container, 1, signal, SIGUSR1);
+      assert.equal((await runtime.container(deaf.container, signal)).exitCode, 137);
+      for (const { container } of [polite, deaf]) await runtime.stopContainer(container, 5, signal, SIGUSR1);
     });
 
     it('runs commands in what runs only', async () => {
@@ -158,7 +172,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     it('gives the address that is asked for back to a pod, and none twice', async () => {
       const pod = newPod();
       const first = await runtime.runSandbox(sandboxOf(pod), signal);
-      const address = await runtime.sandboxAddress(first, signal);
+      const address = (await runtime.sandboxAddresses(first, signal))[0] ?? '';
       const other = newPod();
       await assert.rejects(
         runtime.runSandbox(sandboxOf(other, { address }), signal),
@@ -168,7 +182,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       await runtime.stopSandbox(first, signal);
       await runtime.runSandbox(sandboxOf(other), signal);
       const second = await runtime.runSandbox(sandboxOf(pod, { attempt: 1, address }), signal);
-      assert.equal(await runtime.sandboxAddress(second, signal), address);
+      assert.equal((await runtime.sandboxAddresses(second, signal))[0] ?? '', address);
       const listed = await runtime.listSandboxes(pod.uid, signal);
       assert.deepEqual(
         listed.map((one) => one.pod),
@@ -177,7 +191,7 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       // Its end gives the address back like any other's.
       await runtime.stopSandbox(second, signal);
       const third = await runtime.runSandbox(sandboxOf(pod, { attempt: 2, address }), signal);
-      assert.equal(await runtime.sandboxAddress(third, signal), address);
+      assert.equal((await runtime.sandboxAddresses(third, signal))[0] ?? '', address);
     });
 
     it('tells of ends as they happen', async () => {

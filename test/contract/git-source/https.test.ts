@@ -12,13 +12,14 @@ import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
 import { freePort } from '../../support/ssh/sshd.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
 import { gitSourceSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const PASSWORD = 'hunter2 / %40';
 const LOGIN = `ada:${PASSWORD}`;
 const USERINFO = `ada:${encodeURIComponent(PASSWORD)}`;
 /** What must be nowhere. */
 const SECRETS = [PASSWORD, encodeURIComponent(PASSWORD), Buffer.from(LOGIN).toString('base64')];
-const signal = AbortSignal.timeout(600_000);
+const signal = inPatience(600_000);
 
 let authority: TestAuthority;
 let plain: GitGateway;

@@ -7,8 +7,9 @@ import { openGitSource } from '../../../reconciler/adapters/git/index.ts';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(600_000);
+const signal = inPatience(600_000);
 
 for (const engine of ['isomorphic', 'native'] as const) {
   describe(`the mirror of a remote repository, read by ${engine} git`, () => {

@@ -10,8 +10,9 @@ import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import { freePort, startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
 import { gitSourceSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(600_000);
+const signal = inPatience(600_000);
 
 let sshd: TestSshd;
 let knownHosts: string;

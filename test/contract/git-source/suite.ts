@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface Variant {
   readonly name: string;
@@ -15,7 +16,7 @@ export interface Variant {
   open(repository: ScratchRepository, branch?: null): Promise<GitSource>;
 }
 
-const signal = AbortSignal.timeout(600_000);
+const signal = inPatience(600_000);
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8');
 const code =
   (wanted: string) =>
@@ -45,13 +46,24 @@ export function gitSourceSuite(variant: Variant): void {
       assert.deepEqual(await source.head(signal), { state: 'missing' });
     });
 
+    it('finds its branch, and that it is gone, among a hundred thousand refs', async () => {
+      const sha = repository.commit([{ path: 'a', content: 'x' }]);
+      const flood = Array.from({ length: 100_000 }, (_, i) => `${sha} refs/tags/v${String(i).padStart(6, '0')}\n`);
+      writeFileSync(join(repository.dir, 'packed-refs'), `# pack-refs with: sorted \n${flood.join('')}`);
+      const head = await source.head(signal);
+      assert.equal(head.state === 'at' && head.revision.sha, sha);
+      assert.equal((await source.resolve('v099999', signal)).sha, sha);
+      repository.git(['update-ref', '-d', 'refs/heads/main']);
+      assert.deepEqual(await source.head(signal), { state: 'missing' });
+    });
+
     it('follows what the HEAD of the repository names when nobody names a branch', async () => {
       repository.git(['symbolic-ref', 'HEAD', 'refs/heads/trunk']);
       const sha = repository.commit([{ path: 'a', content: 'x' }], { branch: 'trunk' });
       repository.commit([{ path: 'a', content: 'y' }], { branch: 'aside' });
       const follower = await variant.open(repository, null);
       try {
-        assert.equal(follower.branch, 'trunk');
+        assert.deepEqual(follower.follows, { branch: 'trunk' });
         const head = await follower.head(signal);
         assert.equal(head.state === 'at' && head.revision.sha, sha);
       } finally {
@@ -62,7 +74,7 @@ export function gitSourceSuite(variant: Variant): void {
       const later = await variant
         .open(repository, null)
         .finally(() => renameSync(`${repository.dir}.away`, repository.dir));
-      assert.equal(later.branch, 'trunk');
+      assert.deepEqual(later.follows, { branch: 'trunk' });
       await later.close();
     });
 

@@ -4,6 +4,7 @@ import { after, before, describe, it } from 'node:test';
 import type { Leases } from '../../../reconciler/ports/leases.ts';
 import type { ObjectStore } from '../../../reconciler/ports/object-store.ts';
 import { configMap } from '../object-store/objects.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface LeasesFixture {
   /** One control plane's store and leases, over the fixture's one state. */
@@ -21,7 +22,7 @@ interface Party {
 
 export function leasesSuite(name: string, start: () => Promise<LeasesFixture>): void {
   describe(`Leases: ${name}`, () => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = inPatience(60_000);
     let fixture: LeasesFixture;
     let parties: { readonly store: ObjectStore; readonly leases: Leases }[] = [];
 

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { RedisMetricsStore } from '../../../reconciler/adapters/redis/metrics-store.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { metricsStoreSuite, sampleOfNode } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 metricsStoreSuite('redis', async () => {
   const redis = await startTestRedis();
@@ -19,7 +20,7 @@ metricsStoreSuite('redis', async () => {
 });
 
 describe('samples of use in a Redis that others can write', () => {
-  const signal = AbortSignal.timeout(60_000);
+  const signal = inPatience(60_000);
   const sealKey = randomBytes(32);
   let redis: TestRedis;
   let now = new Date('2026-01-01T00:00:00Z');

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { NodeSample } from '../../../reconciler/core/metrics/shapes.ts';
 import type { MetricsStore } from '../../../reconciler/ports/metrics-store.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface MetricsFixture {
   /** One control plane's, over the fixture's one state. */
@@ -31,7 +32,7 @@ export function sampleOfNode(name: string, cpu: string, uids: readonly string[] 
 
 export function metricsStoreSuite(name: string, start: () => Promise<MetricsFixture>): void {
   describe(`MetricsStore: ${name}`, () => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = inPatience(60_000);
     let fixture: MetricsFixture;
     let one: MetricsStore;
     let other: MetricsStore;

@@ -11,6 +11,7 @@ import {
   type NodeTransport,
   type SshTarget,
 } from '../../../reconciler/ports/node-transport.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface TransportHarness {
   readonly transport: NodeTransport;
@@ -28,7 +29,7 @@ export interface TransportHarness {
   close(): Promise<void>;
 }
 
-const open = (): AbortSignal => AbortSignal.timeout(20_000);
+const open = (): AbortSignal => inPatience(20_000);
 const code =
   (wanted: string) =>
   (error: unknown): boolean =>

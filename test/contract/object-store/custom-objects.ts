@@ -13,10 +13,11 @@ import {
 import type { ChangeEvent, ObjectStore, WriteResult } from '../../../reconciler/ports/object-store.ts';
 import { customSecret, secret } from './objects.ts';
 import type { StoreFixture } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export function customObjectsSuite(name: string, start: () => Promise<StoreFixture>): void {
   describe(`custom objects in the object store: ${name}`, () => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = inPatience(60_000);
     let fixture: StoreFixture;
     let stores: ObjectStore[] = [];
 

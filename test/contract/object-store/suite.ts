@@ -12,6 +12,7 @@ import type {
   WriteResult,
 } from '../../../reconciler/ports/object-store.ts';
 import { configMap, pod, secret } from './objects.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface StoreFixture {
   /** A store over the fixture's one state; several are several control planes. */
@@ -23,7 +24,7 @@ export interface StoreFixture {
 
 export function objectStoreSuite(name: string, start: () => Promise<StoreFixture>): void {
   describe(`ObjectStore: ${name}`, () => {
-    const signal = AbortSignal.timeout(60_000);
+    const signal = inPatience(60_000);
     let fixture: StoreFixture;
     let stores: ObjectStore[] = [];
 

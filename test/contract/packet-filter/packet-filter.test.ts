@@ -154,7 +154,11 @@ describe('packet filter in memory', () => {
       filter,
       content: () =>
         Promise.resolve(
-          filter.plan && { policy: filter.plan.policy, forwardings: new Map([...filter.plan.forwardings].sort()) },
+          filter.plan && {
+            policy: filter.plan.policy,
+            forwardings: new Map([...filter.plan.forwardings].sort()),
+            guards: new Map([...(filter.plan.guards ?? [])].sort()),
+          },
         ),
       deleteRules: () => Promise.resolve(filter.deleteRules()),
     };

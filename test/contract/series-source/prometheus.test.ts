@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
+import { inspect } from 'node:util';
 import type { Prometheus } from '../../../contracts/objects/index.ts';
 import { PrometheusSource } from '../../../reconciler/adapters/prometheus/prometheus.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
+import type { SeriesAccess } from '../../../reconciler/core/workloads/series-access.ts';
+import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { startTestPrometheus, type TestPrometheus } from '../../support/prometheus.ts';
 import { SERIES, seriesSourceSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const clock = new SystemClock();
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(120_000);
 
 /** In Prometheus' text format. */
 function page(): string {
@@ -59,6 +64,45 @@ describe('formulas of the Cluster', () => {
   });
 });
 
+describe('a server that asks who asks, with a certificate of an authority of its own', () => {
+  let authority: TestAuthority;
+  let server: Server;
+  before(async () => {
+    authority = testAuthority();
+    server = createTlsServer(authority.issue('IP:127.0.0.1'), (request, response) => {
+      if (request.headers.authorization !== 'Bearer open') return void response.writeHead(401).end('who are you?');
+      response.end('{"status":"success","data":{"resultType":"scalar","result":[1,"7"]}}');
+    });
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+  });
+  after(() => {
+    server.closeAllConnections();
+    server.close();
+    authority.remove();
+  });
+  const ask = (access?: SeriesAccess): Promise<ReadonlyMap<string, number>> =>
+    new PrometheusSource({ clock }).sums(
+      { url: `https://127.0.0.1:${(server.address() as AddressInfo).port}` },
+      { metric: 'a', matchers: [] },
+      signal,
+      access,
+    );
+
+  it('answers who has the token and knows the authority', async () => {
+    assert.deepEqual([...(await ask({ authorization: 'Bearer open', ca: authority.cert }))], [['', 7]]);
+  });
+
+  it('is told nothing by who does not know the authority, and answers nobody else', async () => {
+    await assert.rejects(ask({ authorization: 'Bearer open' }), { message: /certificate/ });
+    await assert.rejects(ask({ authorization: 'Bearer secret', ca: authority.cert }), (error: Error) => {
+      assert.match(error.message, /another login than that of spec\.metrics\.prometheus\.secretRef \(status 401\)/);
+      assert.doesNotMatch(inspect(error, { depth: 9 }), /Bearer/);
+      return true;
+    });
+  });
+});
+
 describe('a server that is no good Prometheus', () => {
   let server: Server;
   let answer: (response: ServerResponse) => void;
@@ -100,7 +144,7 @@ describe('a server that is no good Prometheus', () => {
     [
       'leads elsewhere',
       (response: ServerResponse) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
-      /redirect/,
+      /with status 302, is not that of a query/,
     ],
     ['hangs up', (response: ServerResponse) => response.destroy(), /Prometheus at http/],
   ] as const)

@@ -9,6 +9,7 @@ import type {
   SeriesSelection,
 } from '../../../reconciler/core/workloads/horizontal-pod-autoscaler-series.ts';
 import type { SeriesSource } from '../../../reconciler/ports/series-source.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface SeriesFixture {
   readonly source: SeriesSource;
@@ -38,7 +39,7 @@ export const SERIES: readonly MemorySeries[] = [
 
 export function seriesSourceSuite(name: string, start: () => Promise<SeriesFixture>): void {
   describe(`SeriesSource: ${name}`, () => {
-    const signal = AbortSignal.timeout(120_000);
+    const signal = inPatience(120_000);
     let fixture: SeriesFixture;
     before(async () => {
       fixture = await start();

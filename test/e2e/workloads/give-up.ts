@@ -6,7 +6,7 @@ import { eventually, type Fleet } from '../fleet.ts';
 export async function giveUpVolumes(fleet: Fleet, ...files: readonly string[]): Promise<void> {
   const settings = await fleet.git(['show', 'HEAD:plumbline.yaml']);
   const volumes = (await fleet.list('PersistentVolume')).map(({ metadata }) => metadata.name);
-  const meant = `  sync: {maxPrunePercent: 100}\n  storage: {givenUpVolumes: [${volumes.join()}]}\n`;
+  const meant = `  storage: {givenUpVolumes: [${volumes.join()}]}\n`;
   await fleet.write('plumbline.yaml', `${settings.stdout.trimEnd()}\n${meant}`);
   await fleet.removeFiles(...files);
   await eventually('no volume is left', 60, async () => (await fleet.list('PersistentVolume')).length === 0);

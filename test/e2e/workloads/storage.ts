@@ -171,7 +171,7 @@ spec:
 
     // Its claim.
     await write('claim', NAMESPACE);
-    await push('Remove the claim');
+    await push(`Remove the claim\n\nPlumbline-Allow-Prune: pvc/${namespace}/data`);
     await eventually('the volume is kept', 30, async () => {
       const kept = await volume(name);
       return (await claim()) === undefined && kept?.status?.phase === 'Released';
@@ -186,6 +186,57 @@ spec:
     assert.deepEqual((await fleet().on(node, ['ls', '-A', '/var/lib/plumbline/volumes'])).stdout, '');
     await fleet().write('plumbline.yaml', settings.stdout);
     await fleet().removeFiles(`${folder}/claim.yaml`);
+  });
+
+  it('a claim has a folder of a share, which several pods write, and which is archived once it is given up', async () => {
+    // Lab hosts share the machine's kernel, which may have no NFS: a folder of the host stands in for the server's share.
+    const [node = ''] = (await fleet().list('Node')).map(({ metadata }) => metadata.name);
+    const helper = '#!/bin/sh\nexec mount --bind "/srv${1#files:/srv}" "$2"\n';
+    const install = `mkdir -p /srv/share && mount -t tmpfs tmpfs /usr/local/sbin && printf '%s' "$1" > /usr/local/sbin/mount.nfs && chmod 755 /usr/local/sbin/mount.nfs`;
+    assert.equal((await fleet().on(node, ['sh', '-c', install, 'sh', helper])).code, 0);
+    const shared = APP.replace('replicas: 1', 'replicas: 2')
+      .replaceAll('keeper', 'sharer')
+      .replace('securityContext: {fsGroup: 4242}', `nodeSelector: {kubernetes.io/hostname: ${node}}`);
+    const claimOf = (annotations: string): string => `apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: shares-${round}}
+provisioner: nfs.csi.k8s.io
+volumeBindingMode: WaitForFirstConsumer
+parameters: {server: files, share: /srv/share, subDir: "\${pvc.metadata.namespace}/\${pvc.metadata.name}", onDelete: archive}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data, namespace: ${namespace}, annotations: {${annotations}}}
+spec:
+  accessModes: [ReadWriteMany]
+  storageClassName: shares-${round}
+  resources: {requests: {storage: 64Mi}}
+`;
+    const files = async (name: string): Promise<readonly string[]> => {
+      const { stdout } = await fleet().on(node, ['cat', `/srv/share/${namespace}/${name}/starts`]);
+      return stdout.trim().split('\n').sort();
+    };
+    await write('share', `${NAMESPACE}---\n${claimOf('')}---\n${shared}`);
+    await push('Share a folder');
+    const names = await eventually('both pods run', 60, async () => {
+      const found = (await pods()).filter(isReady).map(({ metadata }) => metadata.name);
+      return found.length === 2 && found.sort();
+    });
+    assert.deepEqual(await files('data'), names);
+    assert.equal((await claim())?.status?.phase, 'Bound');
+
+    await write('share', `${NAMESPACE}---\n${claimOf('plumbline.dev/delete-data: "true"')}`);
+    await push('Its data may go');
+    await fleet().removeFiles(`${folder}/share.yaml`);
+    await eventually('the volume is gone', 60, async () => (await fleet().list('PersistentVolume')).length === 0);
+    assert.deepEqual(await files('archived-data'), names);
+    const left = await fleet().on(node, [
+      'sh',
+      '-c',
+      'grep -c "/var/lib/plumbline/\\(shares\\|mounts\\)" /proc/mounts',
+    ]);
+    assert.equal(left.stdout.trim(), '0');
+    assert.equal((await fleet().on(node, ['umount', '/usr/local/sbin'])).code, 0);
   });
 
   it('a claim of a generic ephemeral volume goes with its pod, and its data with it', async () => {

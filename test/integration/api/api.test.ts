@@ -9,7 +9,14 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { EXEC_UPGRADE } from '../../../contracts/agent/index.ts';
 import { objectKey, PodSpec, type Pod, type Secret } from '../../../contracts/objects/index.ts';
 import { type ApiServer, type HistoryReport, startApi, type StatusReport } from '../../../reconciler/api/index.ts';
-import type { ExplainReport, ObjectList, PlanReport, RebalanceReport } from '../../../reconciler/api/types.ts';
+import type {
+  BlameReport,
+  ErrorStatus,
+  ExplainReport,
+  ObjectList,
+  PlanReport,
+  RebalanceReport,
+} from '../../../reconciler/api/types.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { rebalance } from '../../../reconciler/controllers/descheduling/rebalance.ts';
 import type { PlacementExplanation } from '../../../reconciler/core/scheduling/explain.ts';
@@ -22,8 +29,9 @@ import { node } from '../../unit/controllers/objects.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-bench.ts';
 import { crowd } from './crowd.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(120_000);
 /** Asks for more than any node has. */
 const big = `${deployment('big', 'x:1')}          resources: {requests: {cpu: "64"}}\n`;
 
@@ -63,7 +71,7 @@ describe('API on a Unix socket', () => {
       clock: new SystemClock(),
       log: SILENT_LOG,
       plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
-      explainPlacement: (pod) => new PendingPods(cache).explain(pod),
+      explainPlacement: (pod) => PendingPods.of(cache).explain(pod),
       rollback: (order, s) => sync.rollBack(order, s),
       rebalance: (order, s) =>
         rebalance(
@@ -200,6 +208,25 @@ describe('API on a Unix socket', () => {
     assert.match(body.missing.join(), /Deployment default\/web is Progressing/);
   });
 
+  it('blames an object on the commit in force that changed it, and nobody for what is in no manifest', async () => {
+    const sha = await appliedCommit();
+    const { body } = await ask<BlameReport>('/plumbline/v1/blame?kind=deploy&name=web');
+    assert.deepEqual(
+      [body.commit.revision, body.change, body.origin, body.manifestOf, body.owners],
+      [sha, 'added', { file: 'web.yaml', line: 1 }, 'Deployment web', []],
+    );
+    await bench.writer.submit([{ do: 'create', object: pod('alone') }], 'test', AbortSignal.timeout(10_000));
+    for (const [query, status, words] of [
+      ['kind=pod&name=alone', 404, /comes from no manifest/],
+      ['kind=pod&name=none', 404, /there is no Pod default\/none/],
+      ['kind=wombat&name=a', 400, /no built-in kind/],
+    ] as const) {
+      const answer = await ask<ErrorStatus>(`/plumbline/v1/blame?${query}`);
+      assert.equal(answer.status, status, query);
+      assert.match(answer.body.message, words);
+    }
+  });
+
   it('is not synced while the newest commit is refused, and says where', async () => {
     await appliedCommit();
     const bad = bench.repository.commit([
@@ -292,6 +319,12 @@ describe('API on a Unix socket', () => {
     const first = await appliedCommit(0);
     const second = await appliedCommit(1);
     const author = { name: 'Ada', email: 'ada@example.test' };
+    const prepared = await ask<{ commit?: unknown; restored: string; message: string }>(
+      '/plumbline/v1/rollback',
+      'POST',
+      { author, message: 'Back', prepare: true },
+    );
+    assert.deepEqual(prepared.body, { restored: first, message: 'Back' });
     const { body, status } = await ask<{ commit: { sha: string; parents: string[] }; restored: string }>(
       '/plumbline/v1/rollback',
       'POST',

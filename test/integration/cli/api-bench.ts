@@ -92,7 +92,7 @@ export async function apiBench(): Promise<ApiBench> {
         s,
       ),
     plan: (rev, format, s) => planRevision(sync.reader, git, cache, 'main', { rev, format, now: new Date() }, s),
-    explainPlacement: (pod) => new PendingPods(cache).explain(pod),
+    explainPlacement: (pod) => PendingPods.of(cache).explain(pod),
     rollback: (order, s) => sync.rollBack(order, s),
     submit: async () => undefined,
     connectionTo: () =>

@@ -20,8 +20,9 @@ import { buildCli } from '../../support/built-cli.ts';
 import { CLUSTER, deployment, type SyncBench } from '../git/sync-bench.ts';
 import { apiBench, type ApiBench } from './api-bench.ts';
 import { git, plumb, type Ran } from './cli-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(180_000);
+const signal = inPatience(180_000);
 
 describe('commands about a running cluster', () => {
   let bench: SyncBench;
@@ -124,7 +125,7 @@ describe('commands about a running cluster', () => {
   it('history and rollback', async () => {
     const first = await applied('x:1');
     await settle(0);
-    await applied('x:2');
+    const second = await applied('x:2');
     const back = await run('rollback');
     assert.equal(back.code, 0, back.stderr);
     const sha = back.stdout.slice(0, 40);
@@ -145,6 +146,11 @@ describe('commands about a running cluster', () => {
       (JSON.parse((await run('history', first, '-o', 'json')).stdout) as { revision: string }).revision,
       first,
     );
+    const at = await run('status', '--at', first.slice(0, 7));
+    assert.deepEqual([at.code, at.stdout], [0, one.stdout]);
+    // Its rollout was not over when it was replaced.
+    assert.equal((await run('status', '--at', second)).code, 1);
+    assert.equal((await run('status', '--at', second, '--wait')).code, 2);
     const unknown = await run('history', 'ffffffff');
     assert.deepEqual(
       [unknown.code, unknown.stdout, unknown.stderr],

@@ -8,8 +8,9 @@ import { buildCli } from '../../support/built-cli.ts';
 import type { SyncBench } from '../git/sync-bench.ts';
 import { apiBench, type ApiBench } from './api-bench.ts';
 import type { Ran } from './cli-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(180_000);
+const signal = inPatience(180_000);
 
 describe('commands about running pods', () => {
   let bench: SyncBench;

@@ -34,6 +34,16 @@ describe('init, check, plan and the push hooks', () => {
     assert.equal(readFileSync(join(bare, 'plumbline', 'pushed'), 'utf8').trim(), await head());
   });
 
+  it('shows the rollout after a push where that was asked for, and holds up nobody without a control plane', async () => {
+    assert.equal((await plumb(['init', '--follow', 'other'], dir)).code, 2);
+    assert.equal((await plumb(['init', '--bare', '--follow', 'shop.git'], dir)).code, 0);
+    await git(['commit', '-q', '--allow-empty', '-m', 'more'], shop);
+    const pushed = await run('git', ['push'], shop);
+    assert.equal(pushed.code, 0, pushed.stderr);
+    assert.match(pushed.stderr, /is on main and is applied now; Ctrl-C leaves it to go on/);
+    assert.match(pushed.stderr, /plumb: the control plane is not running: nothing answers at/);
+  });
+
   it('refuses a push that does not validate, with file, line and column, and takes the next good one', async () => {
     const before = await head();
     edit('replicas: 2', 'replica: 2');
@@ -79,7 +89,7 @@ describe('init, check, plan and the push hooks', () => {
     assert.equal(emptied.code, 1);
     assert.match(
       emptied.stderr,
-      /PruneLimit this would delete all \d+ objects and leave nothing.*maxPrunePercent: 100/,
+      /PruneLimit this would delete all \d+ objects and leave nothing.*Plumbline-Allow-Prune: \d+/,
     );
     assert.equal(await head(), good);
     await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
@@ -102,8 +112,14 @@ describe('init, check, plan and the push hooks', () => {
       (await run('git', ['push'], shop)).stderr,
       /PruneLimit this would delete 400 of \d+ objects, more than 50 %/,
     );
-    await git(['reset', '-q', '--hard', 'HEAD~1'], shop);
+    await git(['commit', '-q', '--amend', '-m', 'away', '--trailer', 'Plumbline-Allow-Prune: 400'], shop);
+    const acknowledged = await plumb(['plan'], shop);
+    assert.deepEqual([acknowledged.code, acknowledged.stderr], [0, '']);
+    const taken = await run('git', ['push'], shop);
+    assert.equal(taken.code, 0, taken.stderr);
     await git(['revert', '--no-edit', 'HEAD'], shop);
+    await git(['push', '-q'], shop);
+    await git(['revert', '--no-edit', 'HEAD~2'], shop);
     const reverted = await run('git', ['push'], shop);
     assert.equal(reverted.code, 0, reverted.stderr);
   });

@@ -6,8 +6,9 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { Redis } from 'ioredis';
-import { findCondition, type Node } from '../../../contracts/objects/index.ts';
+import { findCondition, type Node, type Service } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
+import type { HistoryReport } from '../../../reconciler/api/types.ts';
 import { processStart, until } from '../../../lab/process.ts';
 import {
   scratchRepository,
@@ -251,6 +252,39 @@ describe('plumb up', () => {
       { timeoutMs: PATIENCE_MS },
     );
     assert.ok(synced);
+  });
+
+  it('has its history, outcomes and objects again after it was stopped, and after it was killed', async () => {
+    const remembered = async (revisions: number): Promise<readonly unknown[]> => {
+      const { history } = await until(
+        'the revision is not healthy',
+        async () => {
+          const report = await controlPlane(home).get<HistoryReport>('/plumbline/v1/history');
+          const isDone = report.history.length === revisions && report.history[0]?.outcome === 'Healthy';
+          return isDone ? report : undefined;
+        },
+        { timeoutMs: PATIENCE_MS },
+      );
+      const { metadata } = await controlPlane(home).get<Service>('/api/v1/namespaces/default/services/web');
+      return [metadata.uid, history.map(({ revision, outcome, seenAt }) => ({ revision, outcome, seenAt }))];
+    };
+    commit(SERVICE);
+    start();
+    await says('ready:');
+    await remembered(1);
+    commit(SERVICE, { path: 'more.yaml', content: String(SERVICE.content).replace('name: web', 'name: more') });
+    const before = await remembered(2);
+    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      await findRedis();
+      up.kill(signal);
+      await once(up, 'exit');
+      await redisGone();
+      said = '';
+      start();
+      await says('ready:');
+      assert.deepEqual(await remembered(2), before, signal);
+      assert.ok(!said.includes('recovered'), said);
+    }
   });
 
   it('leaves no redis-server behind when it is killed', async () => {

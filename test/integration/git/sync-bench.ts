@@ -1,5 +1,5 @@
 /** A sync controller over a real bare repository and a store in this process. */
-import { openGitSource } from '../../../reconciler/adapters/git/index.ts';
+import { type Nudges, openGitSource, otherRepositories } from '../../../reconciler/adapters/git/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
 import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -8,10 +8,14 @@ import type { Condition, RevisionRecord, SourceStatus } from '../../../contracts
 import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
 import { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
+import { OtherSources } from '../../../reconciler/controllers/sync/other-sources.ts';
 import { SyncController } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
+import type { RenderEngines } from '../../../reconciler/ports/render-engines.ts';
+import type { SecretDecryptor } from '../../../reconciler/ports/secret-decryptor.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import { whenOver } from '../../support/patience.ts';
 
 const WAIT_MS = 15_000;
 
@@ -34,15 +38,24 @@ export interface SyncBench {
 export interface SyncBenchOptions {
   readonly repository?: ScratchRepository;
   readonly store?: MemoryObjectStore;
+  /** Opened already; closed with the bench. */
+  readonly git?: GitSource;
   /** Stands between the controller and the repository. */
   readonly through?: (git: GitSource) => GitSource;
   readonly gitLimitMs?: number;
+  /** Who tells of pushes to other repositories. */
+  readonly nudges?: Nudges;
+  readonly decryptor?: SecretDecryptor;
+  /** Where other repositories are fetched into; Apps of such are left out when absent. */
+  readonly othersDir?: string;
+  /** What Apps are rendered with. */
+  readonly engines?: RenderEngines;
 }
 
 export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBench> {
   const repository = options.repository ?? scratchRepository();
   const clock = new SystemClock();
-  const opened = await openGitSource({ url: repository.dir, branch: 'main' });
+  const opened = options.git ?? (await openGitSource({ url: repository.dir, branch: 'main' }));
   const git = options.through?.(opened) ?? opened;
   const store = options.store ?? new MemoryObjectStore({ clock, ids: new CryptoIds() });
   const stop = new AbortController();
@@ -53,6 +66,10 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   const recorder = new EventRecorder({ cache, clock, log: SILENT_LOG });
   const queue = new MemoryWorkQueue();
   const writer = new Writer({ cache, recorder, clock });
+  const otherSources =
+    options.othersDir === undefined
+      ? undefined
+      : new OtherSources({ repositories: otherRepositories(options.othersDir, options.nudges), clock });
   const sync = new SyncController('main', {
     git,
     view: cache,
@@ -60,6 +77,9 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     clock,
     log: SILENT_LOG,
     ...(options.gitLimitMs !== undefined && { gitLimitMs: options.gitLimitMs }),
+    ...(options.decryptor && { decryptor: options.decryptor }),
+    ...(options.engines && { engines: options.engines }),
+    ...(otherSources && { otherSources }),
     execute: (steps, component, signal) => writer.attempt(steps, component, signal),
   });
   const failures: unknown[] = [];
@@ -80,17 +100,17 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     until(what, name) {
       return new Promise((resolve, reject) => {
         let stopListening = (): void => undefined;
-        const timer = setTimeout(() => {
+        const forget = whenOver(WAIT_MS, () => {
           stopListening();
           reject(
             new Error(
               `${name} did not happen: ${JSON.stringify(bench.status(), null, 1)} ${failures.map(String).join('\n')}`,
             ),
           );
-        }, WAIT_MS);
+        });
         const look = (): void => {
           if (!what()) return;
-          clearTimeout(timer);
+          forget();
           stopListening();
           resolve();
         };
@@ -100,6 +120,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     },
     async close() {
       await sync.close();
+      await otherSources?.close();
       unsubscribe();
       await recorder.close();
       await queue.close();

@@ -11,8 +11,9 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(120_000);
 
 describe('sync controller on a real repository', () => {
   let bench: SyncBench;
@@ -176,7 +177,7 @@ describe('sync controller on a real repository', () => {
     const live = (one = bench) => keys.map((key) => one.cache.get(key)?.metadata);
     await applied(commit(...team));
     const before = live().map((metadata) => metadata?.uid);
-    await applied(commit());
+    await applied(bench.repository.commit(files(), { message: 'Away\n\nPlumbline-Allow-Prune: ns/team\n' }));
     assert.deepEqual(
       live().map((metadata) => [metadata?.uid, metadata?.deletionTimestamp !== undefined]),
       before.map((uid, index) => [uid, index === 0]),
@@ -393,6 +394,77 @@ describe('sync controller on a real repository', () => {
     assert.equal(bench.cache.list('Deployment').length, 3);
     await applied(bench.repository.commit(all.slice(0, 3)));
     assert.equal(bench.cache.list('Deployment').length, 2);
+  });
+
+  it('deletes a Namespace once a later commit acknowledges it, and keeps what is marked, which it tells', async () => {
+    const namespace = (name: string, rest = '') => ({
+      path: `${name}.yaml`,
+      content: `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}${rest}}\n`,
+    });
+    const ending = (name: string) =>
+      bench.cache.get(objectKey('Namespace', undefined, name))?.metadata.deletionTimestamp !== undefined;
+    await applied(commit(namespace('shop'), namespace('data', ', annotations: {plumbline.dev/prune: disabled}')));
+    const refused = commit();
+    await bench.until(() => bench.record(refused)?.outcome === 'Refused', 'Refused');
+    assert.match(bench.record(refused)?.message ?? '', /^shop\.yaml:1:1 PruneUnacknowledged .*Namespace\/shop/m);
+    const meant = bench.repository.commit(files(), { message: 'Yes\n\nPlumbline-Allow-Prune: ns/shop\n' });
+    await applied(meant);
+    assert.deepEqual([ending('shop'), ending('data')], [true, false]);
+    assert.deepEqual(bench.status()?.kept, ['Namespace/data: plumbline.dev/prune: disabled']);
+    await applied(commit(namespace('data')));
+    assert.equal(bench.status()?.kept, undefined);
+  });
+
+  it('runs a hook before what it is for, waits for a wave, and says at its failure what did not happen', async () => {
+    const hook = (image: string) => ({
+      path: 'migrate.yaml',
+      content: `apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {argocd.argoproj.io/hook: PreSync}}\nspec: {template: {spec: {restartPolicy: Never, containers: [{name: a, image: "${image}"}]}}}\n`,
+    });
+    const front = (image: string) => ({
+      path: 'front.yaml',
+      content: deployment('front', image).replace(
+        'name: front',
+        'name: front\n  annotations: {argocd.argoproj.io/sync-wave: "1"}',
+      ),
+    });
+    const job = () => bench.cache.get(objectKey('Job', 'default', 'migrate'));
+    const end = async (type: 'Complete' | 'Failed'): Promise<void> => {
+      const object = job() ?? assert.fail('no Job');
+      const condition = { type, status: 'True' as const, message: type, lastTransitionTime: '2026-01-01T00:00:00Z' };
+      const status = {
+        active: 0,
+        ready: 0,
+        succeeded: type === 'Complete' ? 1 : 0,
+        failed: 0,
+        terminating: 0,
+        conditions: [condition],
+      };
+      await bench.writer.submit([{ do: 'updateStatus', object: { ...object, status } }], 'test', signal);
+    };
+    const names = () => bench.cache.list('Deployment').map(({ metadata }) => metadata.name);
+    const says = (sha: string, what: RegExp): Promise<void> =>
+      bench.until(() => what.test(bench.record(sha)?.message ?? ''), String(what));
+
+    const sha = commit(hook('m:1'), { path: 'web.yaml', content: deployment('web') }, front('f:1'));
+    await says(sha, /^hook Job\/default\/migrate runs/);
+    assert.deepEqual(names(), []);
+    const first = job()?.metadata.uid;
+    await end('Complete');
+    await says(sha, /front: waits for Deployment\/default\/web/);
+    assert.deepEqual([names(), bench.record(sha)?.outcome], [['web'], 'Syncing']);
+    await makeAvailable();
+    await applied(sha);
+    assert.deepEqual(names().sort(), ['front', 'web']);
+    assert.deepEqual(bench.record(sha)?.counts, { create: 3, update: 0, delete: 0 });
+
+    const next = commit(hook('m:2'), { path: 'web.yaml', content: deployment('web', 'w:2') }, front('f:1'));
+    await says(next, /^hook Job\/default\/migrate runs/);
+    assert.notEqual(job()?.metadata.uid, first);
+    await end('Failed');
+    await bench.until(() => bench.record(next)?.outcome === 'Failed', 'Failed');
+    await says(next, /^hook Job\/default\/migrate has failed/);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:1');
+    assert.equal(bench.status()?.appliedRevision, sha);
   });
 
   it('refuses hostile commits and goes on with the next good one', async () => {

@@ -16,7 +16,16 @@ import { labUnsupported } from '../lab/unsupported.ts';
 const LAB = 'interr';
 const FLEET = `/tmp/plumb-e2e-${LAB}`;
 const TEST_FILE = join(import.meta.dirname, 'long-running.ts');
-const RUN = ['node', '--import', 'tsx', 'test/support/run-tests.ts', '1', TEST_FILE];
+const runner = (...options: readonly string[]): readonly string[] => [
+  'node',
+  '--import',
+  'tsx',
+  'test/support/run-tests.ts',
+  ...options,
+  '1',
+  TEST_FILE,
+];
+const RUN = runner();
 /** Far more than anything here needs. */
 const PATIENCE_MS = 240_000;
 
@@ -164,25 +173,31 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
     });
   });
 
-  it('runs again after all of it was killed, and clears away what the killed run left', async () => {
-    const killed = start(RUN);
-    const pid = await killed.up();
-    process.kill(-(killed.child.pid ?? 0), 'SIGKILL');
-    await killed.ended;
-    const remains = await left(killed, pid);
-    assert.deepEqual(kinds(remains), ['cgroup', 'file', 'link', 'mount', 'namespace', 'process'], remains.join('\n'));
-    const again = start(RUN);
-    const next = await again.up();
-    assert.deepEqual(
-      (await left(killed, pid)).filter((one) => one.startsWith('namespace') || one.includes(`-${pid}-`)),
-      [],
-    );
-    again.child.kill('SIGINT');
-    assert.equal(await inTime('the end', PATIENCE_MS, again.ended), 130);
-    assert.deepEqual(await left(again, next), []);
-    rmSync(killed.folder, { recursive: true });
-    assert.deepEqual(await left(killed, pid), []);
-  });
+  const everything = ['cgroup', 'file', 'link', 'mount', 'namespace', 'process'];
+  for (const [how, argv, seen] of [
+    ['in the namespaces of the machine', RUN, everything],
+    // What has names in those of the file alone goes with its processes.
+    ['in namespaces of its own', runner('--alone'), ['cgroup', 'file', 'process']],
+  ] as const)
+    it(`runs again, ${how}, after all of it was killed, and clears away what the killed run left`, async () => {
+      const killed = start(argv);
+      const pid = await killed.up();
+      process.kill(-(killed.child.pid ?? 0), 'SIGKILL');
+      await killed.ended;
+      const remains = await left(killed, pid);
+      assert.deepEqual(kinds(remains), seen, remains.join('\n'));
+      const again = start(argv);
+      const next = await again.up();
+      assert.deepEqual(
+        (await left(killed, pid)).filter((one) => one.startsWith('namespace') || one.includes(`-${pid}-`)),
+        [],
+      );
+      again.child.kill('SIGINT');
+      assert.equal(await inTime('the end', PATIENCE_MS, again.ended), 130);
+      assert.deepEqual(await left(again, next), []);
+      rmSync(killed.folder, { recursive: true });
+      assert.deepEqual(await left(killed, pid), []);
+    });
 });
 
 function names(folder: string): readonly string[] {

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, pod } from '../../unit/network/world.ts';
 import { ask, askUdp, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
+import { patience } from '../../support/patience.ts';
 
 const ports = (hostIP?: string): Record<string, unknown>[] => [
   { containerPort: 80, hostPort: 8080, ...(hostIP && { hostIP }) },
@@ -92,7 +93,7 @@ describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }
     const [n1] = lab.nodes;
     await n1.ns.sh('nft', 'flush', 'ruleset');
     const answers = async (): Promise<boolean> => (await ask(lab.outside, n1.address, 8080)).startsWith('web ');
-    for (const end = Date.now() + 10_000; Date.now() < end && !(await answers()); await delay(20));
+    for (const isOver = patience(10_000); !isOver() && !(await answers()); await delay(20));
     assert.equal(await answers(), true);
   });
 

@@ -57,6 +57,8 @@ export interface Lab {
   answerUdp(ns: Namespace, port: number, text: string): Promise<void>;
   /** A UDP server that answers `list` with all other datagrams that it got. */
   recordUdp(ns: Namespace, port: number): Promise<void>;
+  /** For files of the test; gone with the lab. */
+  readonly folder: string;
   close(): Promise<void>;
 }
 
@@ -169,6 +171,7 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
   return {
     nodes: [first, second],
     outside,
+    folder,
     async set(...changed) {
       for (const n of nodes) n.assignment.set(...changed);
       await Promise.all(nodes.map((n) => n.sync.synced()));
@@ -235,10 +238,10 @@ async function makePod(label: string, at: Namespace, net: string, host: number):
   made.push(ns);
   const address = `${net}.${host}`;
   const gateway = `${net}.1`;
-  await at.sh('ip', 'link', 'add', `v${host}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', ns.name);
-  await at.sh('ip', 'address', 'add', `${gateway}/32`, 'dev', `v${host}`);
-  await at.sh('ip', 'link', 'set', `v${host}`, 'up');
-  await at.sh('ip', 'route', 'add', `${address}/32`, 'dev', `v${host}`, 'scope', 'host');
+  await at.sh('ip', 'link', 'add', `veth${host}`, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', ns.name);
+  await at.sh('ip', 'address', 'add', `${gateway}/32`, 'dev', `veth${host}`);
+  await at.sh('ip', 'link', 'set', `veth${host}`, 'up');
+  await at.sh('ip', 'route', 'add', `${address}/32`, 'dev', `veth${host}`, 'scope', 'host');
   await ns.sh('ip', 'link', 'set', 'lo', 'up');
   await ns.sh('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
   await ns.sh('ip', 'link', 'set', 'eth0', 'up');

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, endpoint, node, service, slice } from '../../unit/network/world.ts';
 import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
+import { patience } from '../../support/patience.ts';
 
 const WEB = '198.19.128.10';
 
@@ -25,7 +26,7 @@ describe('network: what others change', { skip: cannotRun() ?? false, timeout: 6
 
   /** Asks until the answer is right: the loop looks at the machine every 100 ms. */
   const answers = async (): Promise<void> => {
-    for (const end = Date.now() + 10_000; Date.now() < end; await delay(20)) {
+    for (const isOver = patience(10_000); !isOver(); await delay(20)) {
       if ((await ask(c.ns, WEB, 80)).startsWith('a ')) return;
     }
     assert.fail('the Service did not come back');
@@ -61,7 +62,7 @@ describe('network: what others change', { skip: cannotRun() ?? false, timeout: 6
       const whole = await routing();
       assert.match(whole, /198\.19\.1\.0\/24 via 198\.19\.1\.0 dev plumb-vxlan/);
       await lab.nodes[1].ns.sh(...damage.split(' '));
-      for (const end = Date.now() + 10_000; Date.now() < end && (await routing()) !== whole; await delay(20));
+      for (const isOver = patience(10_000); !isOver() && (await routing()) !== whole; await delay(20));
       assert.equal(await routing(), whole);
       await answers();
     });

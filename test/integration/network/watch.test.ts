@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
+import { patience } from '../../support/patience.ts';
 
 const WEB = '198.19.128.10';
 
@@ -26,7 +27,7 @@ describe('network: the packet filter is watched', { skip: cannotRun() ?? false, 
 
   async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
     // Half of the slow beat, which would show it as well.
-    for (const end = Date.now() + 30_000; Date.now() < end; await delay(10)) if (await holds()) return;
+    for (const isOver = patience(30_000); !isOver(); await delay(10)) if (await holds()) return;
     assert.fail(`not within 30 s: ${what}`);
   }
 

@@ -47,7 +47,7 @@ describe('addresses of sandboxes that are gone', () => {
     // containerd notices a new file of its folder in its own time.
     for (let tries = 0; ; tries += 1) {
       const id = await runtime.runSandbox(sandboxOf(newPod()), signal);
-      const address = await runtime.sandboxAddress(id, signal);
+      const address = (await runtime.sandboxAddresses(id, signal))[0] ?? '';
       await runtime.stopSandbox(id, signal);
       await runtime.removeSandbox(id, signal);
       if (address.startsWith('198.18.78.')) break;
@@ -93,7 +93,10 @@ describe('addresses of sandboxes that are gone', () => {
   it('gives back what no sandbox has, with its route, device and namespace, and nothing of a living one', async () => {
     const living = await runtime.runSandbox(sandboxOf(newPod()), signal);
     const foreign = await runtime.runSandbox(sandboxOf(newPod(), { labels: {} }), signal);
-    const addresses = [await runtime.sandboxAddress(living, signal), await runtime.sandboxAddress(foreign, signal)];
+    const addresses = [
+      (await runtime.sandboxAddresses(living, signal))[0] ?? '',
+      (await runtime.sandboxAddresses(foreign, signal))[0] ?? '',
+    ];
     const left = await attach(stranger('a'), 'cni-00000000-0000-4000-8000-00000000000a');
     await writeFile(join(reservations(), '198.18.78.200'), `${stranger('b')}\r\neth0`);
     assert.deepEqual(await held(), [...addresses, left, '198.18.78.200'].sort());
@@ -106,7 +109,7 @@ describe('addresses of sandboxes that are gone', () => {
     for (const address of addresses) assert.match(routes, new RegExp(`^${address.replaceAll('.', '\\.')} dev`, 'm'));
     // The address is good for another pod.
     const next = await runtime.runSandbox(sandboxOf(newPod(), { address: left }), signal);
-    assert.equal(await runtime.sandboxAddress(next, signal), left);
+    assert.equal((await runtime.sandboxAddresses(next, signal))[0] ?? '', left);
   });
 
   it('leaves one in whose namespace a process lives', async () => {

@@ -26,8 +26,10 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { PodManifest } from '../../../contracts/objects/pod.ts';
 import { BUSYBOX, UID_MARK, type TestHost } from './host.ts';
+import { patience, whenOver } from '../../support/patience.ts';
 
 export interface TestAgent {
+  readonly host: TestHost;
   readonly pid: number;
   readonly pods: ReadonlyMap<string, PodReport>;
   readonly events: readonly PodEventReport[];
@@ -54,13 +56,15 @@ export interface TestAgent {
     command: readonly string[],
     stdin?: string,
   ): Promise<{ stdout: string; stderr: string; exitCode: number }>;
+  /** Resolves when its process has ended, for whatever reason. */
+  readonly ended: Promise<unknown>;
   /** SIGTERM, and waits for the end. */
   stop(): Promise<number | null>;
   kill(): Promise<void>;
 }
 
 /** Bundles the agent for a host. */
-async function bundle(folder: string): Promise<string> {
+export async function bundle(folder: string): Promise<string> {
   const outfile = join(folder, 'agent.mjs');
   await build({
     entryPoints: ['nodeagent/main.ts'],
@@ -79,20 +83,29 @@ async function bundle(folder: string): Promise<string> {
 
 export async function startAgent(
   host: TestHost,
-  options: { node?: string; file?: string; flags?: readonly string[]; network?: boolean } = {},
+  options: {
+    node?: string;
+    file?: string;
+    flags?: readonly string[];
+    network?: boolean;
+    env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<TestAgent> {
   const file = options.file ?? (await bundle(host.folder));
   const root = join(host.folder, 'root');
-  const child = host.spawn([
-    options.node ?? process.execPath,
-    file,
-    '--containerd',
-    host.containerdSocket,
-    '--root',
-    root,
-    ...(options.network ? [] : ['--no-network']),
-    ...(options.flags ?? []),
-  ]);
+  const child = host.spawn(
+    [
+      options.node ?? process.execPath,
+      file,
+      '--containerd',
+      host.containerdSocket,
+      '--root',
+      root,
+      ...(options.network ? [] : ['--no-network']),
+      ...(options.flags ?? []),
+    ],
+    options.env,
+  );
   let noise = '';
   child.stderr?.on('data', (chunk: Buffer) => {
     noise += chunk.toString();
@@ -116,8 +129,9 @@ export async function startAgent(
     });
 
   let info: AgentInfo | undefined;
-  for (let tries = 0; !info; tries += 1) {
-    if (child.exitCode !== null || tries > 200) throw new Error(`the agent does not start: ${noise}`);
+  const isOver = patience(10_000);
+  while (!info) {
+    if (child.exitCode !== null || isOver()) throw new Error(`the agent does not start: ${noise}`);
     info = await call('GET', '/v1/info').then(
       (answer) => JSON.parse(answer.text) as AgentInfo,
       () => undefined,
@@ -156,15 +170,17 @@ export async function startAgent(
   });
 
   return {
+    host,
     pid: started.pid,
     pods,
     events,
     call,
+    ended: exited,
     node: () => node,
     imageLines: () => imageLines,
     untilImages(test, ms = 30_000) {
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
+        const forget = whenOver(ms, () => {
           watchers.delete(look);
           reject(
             new Error(
@@ -175,10 +191,10 @@ export async function startAgent(
               )}`,
             ),
           );
-        }, ms);
+        });
         const look = (): void => {
           if (!test(images)) return;
-          clearTimeout(timer);
+          forget();
           watchers.delete(look);
           resolve(images);
         };
@@ -208,7 +224,7 @@ export async function startAgent(
     },
     until(name, test, ms = 30_000) {
       return new Promise((resolve, reject) => {
-        const timer = setTimeout(() => {
+        const forget = whenOver(ms, () => {
           watchers.delete(look);
           reject(
             new Error(
@@ -219,11 +235,11 @@ export async function startAgent(
               )}\n${noise.split('\n').slice(-30).join('\n')}`,
             ),
           );
-        }, ms);
+        });
         const look = (): void => {
           const pod = pods.get(name);
           if (!pod || !test(pod)) return;
-          clearTimeout(timer);
+          forget();
           watchers.delete(look);
           resolve(pod);
         };

@@ -13,6 +13,8 @@ import type { Pod } from '../../../contracts/objects/index.ts';
 import { deleted, isReady, main, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
+/** An image with a program of its own. */
+const SAYS = 'registry.test/says:1';
 const HTTPD = 'mkdir -p /tmp/www; touch /tmp/www/index.html; exec httpd -f -p 8080 -h /tmp/www';
 const FOREVER = 'trap "exit 0" TERM; while true; do sleep 0.1; done';
 const sh = (line: string, more: Record<string, unknown> = {}) => ({
@@ -68,7 +70,7 @@ function specs(diary: string): Readonly<Record<string, Record<string, unknown>>>
   return {
     'post-exec': hook({ postStart: note('post-exec') }),
     'pre-exec': hook({ preStop: note('pre-exec') }),
-    'post-http': hook({ postStart: { httpGet: { port: 8080, path: '/index.html' } } }, served),
+    server: alone(served),
     'message-file': once('echo -n DONE > /dev/termination-log', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
     'message-none': once('echo -n DONE', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
     'message-log': once('echo -n DONE; exit 1', { terminationMessagePolicy: 'FallbackToLogsOnError' }),
@@ -83,6 +85,8 @@ function specs(diary: string): Readonly<Record<string, Record<string, unknown>>>
     }),
     'restart-never': once('exit 1'),
     command: once('', { command: ['/bin/echo', 'command'] }),
+    'image-alone': once('', { image: SAYS, command: undefined }),
+    'image-with-args': once('', { image: SAYS, command: undefined, args: ['own', 'args'] }),
     'command-and-args': once('', { command: ['/bin/echo'], args: ['command', 'args'] }),
     'init-always': { initContainers: init('true', 'true'), containers: [sh(FOREVER)] },
     'init-never': { restartPolicy: 'Never', initContainers: init('true', 'true'), containers: [sh('true')] },
@@ -134,6 +138,7 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
   before(async () => {
     host = await startHost();
     await host.importImage(BUSYBOX);
+    await host.importImage(SAYS, '1', { entrypoint: ['/bin/echo', 'of the image:'], command: ['all'] });
     agent = await startAgent(host);
     diary = join(host.folder, 'diary');
     await mkdir(diary);
@@ -167,6 +172,13 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
     const pod = pods.get(name) ?? assert.fail();
     await agent.assign({ upsert: [deleted(pod)] });
     await agent.until(name, (report) => report.gone, 60_000);
+  };
+  /** One more, when it is ready. */
+  const add = async (name: string, lifecycle: Record<string, unknown>): Promise<void> => {
+    const pod = testPod(name, alone(FOREVER, { lifecycle }));
+    pods.set(name, pod);
+    await agent.assign({ upsert: [pod] });
+    await ready(name);
   };
   const lines = async (): Promise<string> => readFile(join(diary, 'lines'), 'utf8').catch(() => '');
   const ids = (...names: string[]): string => ` [conformance: ${names.join(', ')}]`;
@@ -203,6 +215,11 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
   it(`runs command and arguments of the pod${ids('containers-with-command', 'containers-with-command-and-arguments')}`, async () => {
     assert.equal((await logOf('command')).trim(), 'command');
     assert.equal((await logOf('command-and-args')).trim(), 'command args');
+  });
+
+  it(`runs what the image says where the pod does not${ids('containers-without-command-and-arguments', 'containers-with-arguments')}`, async () => {
+    assert.equal((await logOf('image-alone')).trim(), 'of the image: all');
+    assert.equal((await logOf('image-with-args')).trim(), 'of the image: own args');
   });
 
   it(`runs init containers first${ids('init-container-starts-app-restartalways-pod', 'init-container-starts-app-restartnever-pod')}`, async () => {
@@ -299,19 +316,17 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
       else assert.match(text, wanted);
     });
 
-  it(`calls a container by HTTP after its start${ids('pod-lifecycle-post-start-http-hook')}`, async () => {
-    await ready('post-http');
-    await untilWritten(() => log('post-http'), /url:\/index.html\n.*response:200/);
+  it(`calls by HTTP after the start of a container${ids('pod-lifecycle-post-start-http-hook')}`, async () => {
+    const host = (await ready('server')).status?.podIP ?? assert.fail();
+    await add('post-http', { postStart: { httpGet: { host, port: 8080, path: '/index.html' } } });
+    await untilWritten(() => log('server'), /url:\/index.html\n.*response:200/);
   });
   it(`calls by HTTP before the end of a container${ids('pod-lifecycle-prestop-http-hook')}`, async () => {
-    const host = (await ready('post-http')).status?.podIP ?? assert.fail();
-    const preStop = { httpGet: { host, port: 8080, path: '/before-the-end' } };
-    pods.set('pre-http', testPod('pre-http', alone(FOREVER, { lifecycle: { preStop } })));
-    await agent.assign({ upsert: [pods.get('pre-http') ?? assert.fail()] });
-    await ready('pre-http');
-    assert.doesNotMatch(await log('post-http'), /before-the-end/);
+    const host = (await ready('server')).status?.podIP ?? assert.fail();
+    await add('pre-http', { preStop: { httpGet: { host, port: 8080, path: '/before-the-end' } } });
+    assert.doesNotMatch(await log('server'), /before-the-end/);
     await end('pre-http');
-    await untilWritten(() => log('post-http'), /url:\/before-the-end$/m);
+    await untilWritten(() => log('server'), /url:\/before-the-end$/m);
   });
 
   for (const [name, id] of [

@@ -10,7 +10,7 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 import type { DiskUse } from '../../../nodeagent/core/node/disk.ts';
 import { startDiskKeeper } from '../../../nodeagent/loops/disk-keeper.ts';
-import { isReady, shellPod, startAgent, type TestAgent } from './agent.ts';
+import { deleted, isReady, key, main, shellPod, startAgent, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 const PRESSURE_MS = 60_000;
@@ -55,7 +55,8 @@ describe('a node that runs out of disk', () => {
         current: () => ({ version: 'v', node: 'n', get: () => undefined, list: () => [] }),
       } as unknown as Parameters<typeof startDiskKeeper>[0]['assignment'],
       hub: { statuses: () => new Map() },
-      pods: { observed: () => undefined, evict: () => assert.fail('a pod is evicted'), wakeAll: () => undefined },
+      pods: { observed: () => undefined, wakeAll: () => undefined },
+      evictor: { isBusy: () => false, evict: () => assert.fail('a pod is evicted') },
       clock: {
         ...systemClock,
         monotonic: () => minutes * 60_000,
@@ -97,5 +98,50 @@ describe('a node that runs out of disk', () => {
     for (let used = 100; used > 50;)
       used = Number(/(\d+)%/.exec(await host.run(['df', '--output=pcent', join(host.folder, 'containerd')]))?.[1]);
     assert.ok(agent.events.some((event) => event.name === 'hog' && event.reason === 'Evicted'));
+  });
+
+  it('full to the last byte, is run on by an agent that starts anew and hears nobody, and is free when the pod that filled it is deleted', async () => {
+    // Such pods are never evicted: what is acknowledged has to run on as it is.
+    const critical = (name: string, script: string): ReturnType<typeof shellPod> =>
+      shellPod(name, script, { spec: { priorityClassName: 'system-node-critical', terminationGracePeriodSeconds: 1 } });
+    // Of the tests before: their ends are written down where there will be no room.
+    const others = [...agent.pods.values()].map(({ name }) => name);
+    await agent.assign({ remove: others.map((name) => `pods/default/${name}` as const) });
+    for (const name of others) await agent.until(name, (pod) => pod.gone, PRESSURE_MS);
+    const kept = critical('kept', 'exec sleep 1000');
+    await agent.assign({ upsert: [kept] });
+    const before = await agent.until('kept', isReady);
+    const filler = critical(
+      'filler',
+      'while :; do dd if=/dev/zero bs=65536 count=4096 >> /fill 2>/dev/null; sleep 0.2; done',
+    );
+    await agent.assign({ upsert: [filler] });
+    await agent.until('filler', isReady);
+    const free = async (): Promise<number> =>
+      Number((await host.run(['stat', '--file-system', '--format', '%a', join(host.folder, 'containerd')])).trim());
+    while ((await free()) > 0);
+    const { assignmentVersion } = await agent.info();
+    const tasks = (): Promise<string> =>
+      host.run(['sh', '-c', 'ctr --address "$0" -n k8s.io tasks ls -q | sort', host.containerdSocket]);
+    const ran = await tasks();
+    for (const end of ['kill', 'stop'] as const) {
+      await agent[end]();
+      agent = await startAgent(host);
+      assert.equal((await agent.info()).assignmentVersion, assignmentVersion);
+      const after = await agent.until('kept', isReady);
+      assert.equal(main(after)?.containerID, main(before)?.containerID);
+      assert.equal(main(after)?.restartCount, 0);
+      assert.ok(isReady(await agent.until('filler', isReady)));
+      assert.equal(await tasks(), ran);
+      assert.equal(await free(), 0);
+    }
+    assert.equal((await agent.assign({ upsert: [deleted(filler, 1)] })).status, 200);
+    await agent.until('filler', (pod) => pod.gone, PRESSURE_MS);
+    await agent.assign({ remove: [key(filler)] });
+    assert.ok((await free()) > 0);
+    const later = critical('later', 'exec sleep 1000');
+    await agent.assign({ upsert: [later] });
+    await agent.until('later', isReady);
+    assert.equal(main(await agent.until('kept', isReady))?.containerID, main(before)?.containerID);
   });
 });

@@ -10,10 +10,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { machineHierarchies } from '../../../lab/cgroups.ts';
 import { processStart } from '../../../lab/process.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
-import { imageArchive } from '../../../nodeagent/core/image/archive.ts';
+import { imageArchive, type ImageSource } from '../../../nodeagent/core/image/archive.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
+import { patience } from '../../support/patience.ts';
 import { tied } from '../../support/tied.ts';
+
+type ImageProgram = Pick<ImageSource, 'entrypoint' | 'command'>;
 
 export interface TestHost {
   readonly folder: string;
@@ -23,7 +26,8 @@ export interface TestHost {
   /** Starts a command inside the host. */
   spawn(argv: readonly string[], env?: Readonly<Record<string, string>>): ChildProcess;
   run(argv: readonly string[], env?: Readonly<Record<string, string>>): Promise<string>;
-  importImage(name: string, variant?: string): Promise<void>;
+  /** `runs`: what the image says of its program; a shell where that is absent. */
+  importImage(name: string, variant?: string, runs?: ImageProgram): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -83,6 +87,7 @@ exec containerd --config "$1/config.toml" --log-level warn
  */
 export async function startHost(options: { readonly disk?: string } = {}): Promise<TestHost> {
   await removeCgroups((owner) => processStart(owner) === undefined);
+  for (const parent of cgroupParents()) await mkdir(join(parent, `uid${UID_MARK}host`), { recursive: true });
   const folder = makeFolder('plumbline-host-');
   await mkdir(join(folder, 'cni'), { recursive: true });
   await writeFile(join(folder, 'config.toml'), containerdConfig(folder));
@@ -126,7 +131,7 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
   const forget = whenInterrupted(`the host in ${folder}`, close);
 
   let pid = 0;
-  for (let tries = 0; ; tries += 1) {
+  for (const isOver = patience(10_000); ;) {
     pid = Number(
       (await readFile(`/proc/${init.pid ?? 0}/task/${init.pid ?? 0}/children`, 'utf8').catch(() => '')).trim(),
     );
@@ -138,7 +143,7 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
       ))
     )
       break;
-    if (tries > 200 || init.exitCode !== null) {
+    if (isOver() || init.exitCode !== null) {
       await close();
       throw new Error(`the test's containerd does not start: ${noise}`);
     }
@@ -164,9 +169,9 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
     spawn: (argv, env) =>
       spawn('nsenter', enter(argv), { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } }),
     run: (argv, env) => output('nsenter', enter(argv), env),
-    async importImage(name, variant = '1') {
+    async importImage(name, variant = '1', runs) {
       const file = join(folder, 'image.tar');
-      await writeFile(file, await busyboxImage(name, variant));
+      await writeFile(file, await busyboxImage(name, variant, runs));
       await output('nsenter', enter(['ctr', '--address', socket, '--namespace', 'k8s.io', 'images', 'import', file]));
       await rm(file);
     },
@@ -176,17 +181,22 @@ export async function startHost(options: { readonly disk?: string } = {}): Promi
 /** Uids of a test's pods carry the test's own process id. */
 export const UID_MARK = `-${process.pid}-`;
 
+/**
+ * What the runtime makes cgroups in, and would make itself. Test hosts of the machine share them: while a host has one of
+ * its own in there, no other takes them away from under its pods.
+ */
+function cgroupParents(): readonly string[] {
+  return machineHierarchies().flatMap(({ mountPoint }) => [join(mountPoint, 'plumbline'), join(mountPoint, 'k8s.io')]);
+}
+
 /** Cgroups outlive the processes that were in them. */
 async function removeCgroups(ofProcess: (pid: number) => boolean): Promise<void> {
-  for (const { mountPoint } of machineHierarchies()) {
-    for (const parent of [join(mountPoint, 'plumbline'), join(mountPoint, 'k8s.io')]) {
-      for (const name of await readdir(parent).catch(() => [])) {
-        const pid = /^(?:pod)?(?:uid|contract|stranger)-(\d+)-/.exec(name)?.[1];
-        if (pid !== undefined && ofProcess(Number(pid))) await removeCgroup(join(parent, name));
-      }
-      // The runtime made it for these, unless others are in it too.
-      await rmdir(parent).catch(() => undefined);
+  for (const parent of cgroupParents()) {
+    for (const name of await readdir(parent).catch(() => [])) {
+      const pid = /^(?:pod)?(?:uid|contract|stranger)-(\d+)-/.exec(name)?.[1];
+      if (pid !== undefined && ofProcess(Number(pid))) await removeCgroup(join(parent, name));
     }
+    await rmdir(parent).catch(() => undefined);
   }
 }
 
@@ -206,7 +216,11 @@ async function removeCgroup(path: string): Promise<void> {
 }
 
 /** busybox with its usual names, and a file that tells the variant. */
-export async function busyboxImage(name: string, variant: string): Promise<Buffer> {
+export async function busyboxImage(
+  name: string,
+  variant: string,
+  runs: ImageProgram = { command: ['/bin/sh'] },
+): Promise<Buffer> {
   const busybox = await readFile('/bin/busybox');
   const applets = [
     'sh',
@@ -248,7 +262,7 @@ export async function busyboxImage(name: string, variant: string): Promise<Buffe
       { type: 'file', path: 'bin/busybox', mode: 0o755, content: busybox },
       ...applets.map((applet) => ({ type: 'symlink' as const, path: `bin/${applet}`, target: 'busybox' })),
     ],
-    command: ['/bin/sh'],
+    ...runs,
   });
 }
 

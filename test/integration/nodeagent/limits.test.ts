@@ -3,7 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { pidsLimits } from '../../../nodeagent/core/pod/pids.ts';
-import { main, shellPod, startAgent, type TestAgent } from './agent.ts';
+import { main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 describe('limits of a pod', () => {
@@ -33,5 +33,38 @@ describe('limits of a pod', () => {
     const started = Number(ended?.message);
     assert.ok(started >= limit - 10 && started < limit, `${started} of ${limit}`);
     assert.ok(main(agent.pods.get('neighbour') ?? assert.fail('no report'))?.state.running);
+  });
+
+  it('what a pod says as a whole holds it, and each of its containers that has no limit of its own', async () => {
+    const hog = { name: 'hog', image: BUSYBOX, command: ['/bin/sh', '-c', 'exec tail /dev/zero'] };
+    const calm = { ...hog, name: 'calm', command: ['/bin/sh', '-c', 'exec sleep 1000'] };
+    const whole = testPod('whole', {
+      resources: { limits: { memory: '48Mi', cpu: '500m' } },
+      containers: [hog, calm],
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: 0,
+    });
+    await agent.assign({ upsert: [whole] });
+    const { status, uid } = await agent.until('whole', (one) => main(one)?.state.terminated !== undefined, 60_000);
+    assert.equal(status?.qosClass, 'Guaranteed');
+    assert.equal(status.containerStatuses?.[0]?.state.terminated?.reason, 'OOMKilled');
+    assert.ok(status.containerStatuses[1]?.state.running, 'its neighbour runs on');
+    const held = async (controller: string, v1: string, v2: string): Promise<string> => {
+      const text = await readFile(`/sys/fs/cgroup/${controller}/plumbline/pod${uid}/${v1}`, 'utf8').catch(() =>
+        readFile(`/sys/fs/cgroup/plumbline/pod${uid}/${v2}`, 'utf8'),
+      );
+      return text.trim().split(' ')[0] ?? '';
+    };
+    assert.equal(await held('memory', 'memory.limit_in_bytes', 'memory.max'), String(48 * 2 ** 20));
+    assert.equal(await held('cpu', 'cpu.cfs_quota_us', 'cpu.max'), '50000');
+  });
+
+  it('a pod that wants users of its own does not start with those of its node', async () => {
+    await agent.assign({ upsert: [shellPod('own-users', 'exec sleep 1000', { spec: { hostUsers: false } })] });
+    const report = await agent.until('own-users', (one) => main(one)?.state.waiting?.message !== undefined);
+    assert.equal(
+      main(report)?.state.waiting?.message,
+      "Failed to create pod sandbox: can't set `spec.hostUsers: false`, runtime does not support user namespaces",
+    );
   });
 });

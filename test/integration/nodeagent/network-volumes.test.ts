@@ -17,7 +17,6 @@ import { ownMount } from './own-mount.ts';
 
 const signal = new AbortController().signal;
 const POD = { namespace: 'default', name: 'app', uid: 'uid-1' };
-const CGROUP = '/plumbline/poduid-1';
 const SILENCE = ['sleep', '1000'];
 
 describe('volumes of the network', () => {
@@ -46,7 +45,7 @@ describe('volumes of the network', () => {
       .split('\n')
       .flatMap((line) => line.split(' ')[4] ?? [])
       .filter((point) => point.startsWith(folders.state));
-  const remove = (): Promise<void> => agent().remove(POD, CGROUP, signal);
+  const remove = (): Promise<void> => agent().remove(POD, signal);
 
   beforeEach(async () => {
     const base = await mkdtemp(join(mount.path, 't'));

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, node, podEndpoint, service, slice } from '../../unit/network/world.ts';
 import { deleted, isReady, main, shellPod, startAgent, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { patience } from '../../support/patience.ts';
 
 const ADDRESS = '198.18.76.1';
 const WEB = '198.19.128.10';
@@ -39,7 +40,7 @@ describe('the rules of a node', { timeout: 120_000 }, () => {
     ).trim();
   const until = async (address: string, wanted: (answer: string) => boolean): Promise<void> => {
     let answer = '';
-    for (const end = Date.now() + 20_000; Date.now() < end; await delay(50)) {
+    for (const isOver = patience(20_000); !isOver(); await delay(50)) {
       answer = await ask(address);
       if (wanted(answer)) return;
     }

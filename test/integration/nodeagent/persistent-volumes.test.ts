@@ -51,8 +51,7 @@ describe('volumes that outlive pods', () => {
     }) as VolumePlan;
   const use = (uid: string, extra?: Partial<VolumePlan>): Promise<void> =>
     files.syncVolumes([plan(uid, extra)], signal);
-  const end = (uid: string): Promise<void> =>
-    files.remove({ namespace: 'default', name: 'app', uid }, `/plumbline/pod${uid}`, signal);
+  const end = (uid: string): Promise<void> => files.remove({ namespace: 'default', name: 'app', uid }, signal);
   /** Places below the agent's folder where something is mounted. */
   const mounted = async (): Promise<string[]> =>
     (await readFile('/proc/self/mountinfo', 'utf8'))

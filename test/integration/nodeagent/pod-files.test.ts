@@ -59,7 +59,7 @@ describe('files of pods', () => {
   });
   afterEach(async () => {
     assert.deepEqual(await readdir(outside), ['kept']);
-    await files.remove(POD, '/plumbline/poduid-1', signal);
+    await files.remove(POD, signal);
     for (const folder of [folders.state, folders.run]) assert.ok(!existsSync(join(folder, 'pods', POD.uid)));
     assert.equal(await readFile(join(outside, 'kept'), 'utf8'), 'kept');
   });

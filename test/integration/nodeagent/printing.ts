@@ -1,8 +1,10 @@
 /** Containers that print what they see and end: many on one host at once, read one by one. */
 import assert from 'node:assert/strict';
+import { readdir, readlink } from 'node:fs/promises';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX } from './host.ts';
+import { patience } from '../../support/patience.ts';
 
 /** What the node of these tests has for its pods. */
 export const NODE: Node = {
@@ -32,10 +34,21 @@ export async function printed(agent: TestAgent, pod: string, container: string):
   const { status } = await agent.until(pod, (report) =>
     ['Succeeded', 'Failed'].includes(report.status?.phase ?? 'Pending'),
   );
+  while (await isWritten(agent, pod, container));
   const { text } = await agent.call('GET', `/v1/logs?namespace=default&pod=${pod}&container=${container}`);
   const ended = status?.containerStatuses?.find((one) => one.name === container)?.state.terminated;
   assert.equal(ended?.exitCode, 0, `${container} of ${pod} ended with ${JSON.stringify(ended)}: ${text}`);
   return text;
+}
+
+/**
+ * If the log of a container is still open: containerd tells of a container's end before it has written the last lines,
+ * and closes the file then.
+ */
+async function isWritten(agent: TestAgent, pod: string, container: string): Promise<boolean> {
+  const folder = `/proc/${agent.host.pid}/fd`;
+  const open = await Promise.all((await readdir(folder)).map((fd) => readlink(`${folder}/${fd}`).catch(() => '')));
+  return open.some((path) => path.includes(`/default_${pod}_`) && path.includes(`/${container}/`));
 }
 
 /** Asks a container until it answers that. */
@@ -46,10 +59,10 @@ export async function untilSays(
   expected: string,
   ms = 20_000,
 ): Promise<void> {
-  const deadline = performance.now() + ms;
+  const isOver = patience(ms);
   for (;;) {
     const { stdout, stderr } = await agent.exec(pod, ['/bin/sh', '-c', script]);
     if (stdout === expected) return;
-    assert.ok(performance.now() < deadline, `${script} in ${pod} still says ${stdout}${stderr}`);
+    assert.ok(!isOver(), `${script} in ${pod} still says ${stdout}${stderr}`);
   }
 }

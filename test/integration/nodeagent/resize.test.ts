@@ -1,10 +1,12 @@
 /** cpu and memory of pods that run, on a real runtime and real cgroups. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
-import { main, shellPod, startAgent, type TestAgent } from './agent.ts';
+import { isReady, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 
 type Amounts = Readonly<Record<string, string>>;
@@ -67,6 +69,64 @@ describe('a pod that is resized in place', () => {
       memory: await value('memory', 'memory.limit_in_bytes', 'memory.max'),
     };
   }
+
+  /** What the kernel holds a pod as a whole to, as {@link inForce} has it. */
+  async function podInForce(report: PodReport): Promise<{ cpu: string; quota: string; memory: string }> {
+    const value = async (controller: string, v1: string, v2: string): Promise<string> => {
+      const pod = `plumbline/pod${report.uid}`;
+      const text = await readFile(`/sys/fs/cgroup/${controller}/${pod}/${v1}`, 'utf8').catch(() =>
+        readFile(`/sys/fs/cgroup/${pod}/${v2}`, 'utf8'),
+      );
+      return text.trim();
+    };
+    return {
+      cpu: await value('cpu', 'cpu.shares', 'cpu.weight'),
+      quota: (await value('cpu', 'cpu.cfs_quota_us', 'cpu.max')).split(' ')[0] ?? '',
+      memory: await value('memory', 'memory.limit_in_bytes', 'memory.max'),
+    };
+  }
+  async function untilPodHas(report: PodReport, wanted: Awaited<ReturnType<typeof podInForce>>): Promise<void> {
+    for (let left = 100; !isDeepStrictEqual(await podInForce(report), wanted); left -= 1) {
+      if (left === 0) assert.deepEqual(await podInForce(report), wanted);
+      await delay(50);
+    }
+  }
+
+  it('is held to the sum of its containers as a whole, before and after', async () => {
+    const one = (name: string, cpu: string, memory: string) => ({
+      name,
+      image: BUSYBOX,
+      command: ['/bin/sh', '-c', 'sleep 1000'],
+      resources: { requests: { cpu, memory }, limits: { cpu, memory } },
+    });
+    const pod = testPod('both', {
+      containers: [one('main', '200m', '64Mi'), one('other', '300m', '32Mi')],
+      terminationGracePeriodSeconds: 0,
+    });
+    const loose = shellPod('loose', 'sleep 1000', { spec: { terminationGracePeriodSeconds: 0 } });
+    await agent.assign({ upsert: [pod, loose] });
+    const first = await agent.until('both', isReady);
+    assert.deepEqual(await podInForce(first), { cpu: '512', quota: '50000', memory: String(96 * 2 ** 20) });
+    const unlimited = await podInForce(await agent.until('loose', isReady));
+    assert.deepEqual({ ...unlimited, memory: '' }, { cpu: '2', quota: '-1', memory: '' });
+    assert.ok(Number(unlimited.memory) > 2 ** 60);
+
+    const amounts = (cpu: string, memory: string) => ({ requests: { cpu, memory }, limits: { cpu, memory } });
+    const more = resized(pod, { main: amounts('400m', '128Mi'), other: amounts('100m', '48Mi') });
+    await agent.assign({ upsert: [more] });
+    const grown = await agent.until('both', isDone(more));
+    await untilPodHas(grown, { cpu: '512', quota: '50000', memory: String(176 * 2 ** 20) });
+    const less = resized(more, { main: amounts('100m', '32Mi'), other: amounts('100m', '32Mi') });
+    await agent.assign({ upsert: [less] });
+    const shrunk = await agent.until('both', isDone(less));
+    await untilPodHas(shrunk, { cpu: '204', quota: '20000', memory: String(64 * 2 ** 20) });
+    assert.deepEqual(await inForce(shrunk, 'main'), { cpu: '102', quota: '10000', memory: String(32 * 2 ** 20) });
+    assert.ok(shrunk.status?.containerStatuses?.every(({ restartCount }) => restartCount === 0));
+
+    await agent.assign({ remove: ['pods/default/both', 'pods/default/loose'] });
+    await agent.until('both', ({ gone }) => gone);
+    await assert.rejects(podInForce(shrunk), /ENOENT/);
+  });
 
   it('has other limits at once, the same container, and says so [conformance: in-place-pod-resize-burstable-pod-resized-with]', async () => {
     const pod = shellPod('grows', 'sleep 1000', {

@@ -61,8 +61,7 @@ describe('volumes whose size is held to', () => {
   });
   const use = (uid: string, bytes?: number, by = agent): Promise<void> =>
     by.files.syncVolumes([plan(uid, bytes)], signal);
-  const end = (uid: string): Promise<void> =>
-    agent.files.remove({ namespace: 'default', name: 'app', uid }, `/plumbline/pod${uid}`, signal);
+  const end = (uid: string): Promise<void> => agent.files.remove({ namespace: 'default', name: 'app', uid }, signal);
   /** What the machine still holds for this test. */
   async function leftOver(): Promise<{ mounts: string[]; devices: string[] }> {
     const mounts = (await readFile('/proc/self/mountinfo', 'utf8'))
@@ -93,6 +92,14 @@ describe('volumes whose size is held to', () => {
     const { bavail, bsize } = await statfs(root);
     return bavail * bsize;
   };
+
+  it('take of the room for volumes what they are, made or not', async () => {
+    // Others write to the same file system: only what two looks, one after the other, differ by is the volume's.
+    const counted = async (): Promise<number> => (await agent.kept.room([PV])) - (await agent.kept.room([]));
+    assert.ok(Math.abs(await counted()) < 4 * MIB, 'one that is not made takes nothing');
+    await use('uid-1', 32 * MIB);
+    assert.ok(Math.abs((await counted()) - 32 * MIB) < 4 * MIB, 'one that is made has its size');
+  });
 
   it('take no more than their size, which is theirs from the start, and two pods have the same one', async () => {
     await use('uid-1');

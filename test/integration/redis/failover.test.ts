@@ -20,6 +20,7 @@ import { configMap } from '../../contract/object-store/objects.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { startSentinels, type SentinelGroup } from '../../support/sentinel.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -33,7 +34,7 @@ describe('a failover', () => {
   });
 
   it('under load is waited for, or is a lost store where the replica lagged; a watch misses nothing and the queues forget nothing', async () => {
-    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const signal = inPatience(PATIENCE_MS);
     const connection = redisOptionsFromUrl(group.url);
     const mark = new PositionMark();
     const clock = new SystemClock();

@@ -10,8 +10,9 @@ import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { configMap, secret } from '../../contract/object-store/objects.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = inPatience(60_000);
 const sealKey = randomBytes(32);
 
 function storeOn(

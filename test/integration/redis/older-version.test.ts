@@ -13,8 +13,9 @@ import { configMap } from '../../contract/object-store/objects.ts';
 import { SEAL_KEY } from '../../fixtures/kept/seal-key.ts';
 import { restoreRedisText, type RedisText } from '../../support/redis-text.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(60_000);
+const signal = inPatience(60_000);
 const KIND_KEYS = new URL('../../fixtures/kept/kind-keys/redis.json', import.meta.url);
 
 /** As an earlier version's process that was killed left it, some time ago: its locks are over. */

@@ -9,8 +9,9 @@ import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import type { WriteOp } from '../../../reconciler/ports/object-store.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { inPatience } from '../../support/patience.ts';
 
-export const signal = AbortSignal.timeout(60_000);
+export const signal = inPatience(60_000);
 export const sealKey = randomBytes(32);
 export const clock = new SystemClock();
 export const META = '{plumb:test}:meta';

@@ -28,8 +28,9 @@ import { scratchRepository, type ScratchRepository } from '../../contract/git-so
 import { makeFolder } from '../../support/folder.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(120_000);
 const CONTAINERS = 'containers: [{name: main, image: "app:1"}]';
 
 describe('a control plane whose objects somebody changes', () => {

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
-import { startPrivateRedis } from '../../../reconciler/adapters/redis/private-redis.ts';
+import { startPrivateRedis, type PrivateRedis } from '../../../reconciler/adapters/redis/private-redis.ts';
 import { inTime } from '../../support/in-time.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const inFolder = (body: (dir: string, socketPath: string) => Promise<void>) => async (): Promise<void> => {
   const dir = await mkdtemp(join(tmpdir(), 'plumb-redis-'));
@@ -16,7 +17,15 @@ const inFolder = (body: (dir: string, socketPath: string) => Promise<void>) => a
     await rm(dir, { recursive: true, force: true });
   }
 };
-const signal = AbortSignal.timeout(60_000);
+async function withClient<T>(server: PrivateRedis, work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis({ ...server.connection, replyMapping: 'legacy' });
+  try {
+    return await work(client);
+  } finally {
+    client.disconnect();
+  }
+}
+const signal = inPatience(60_000);
 
 function isAlive(pid: number): boolean {
   try {
@@ -78,6 +87,59 @@ describe('startPrivateRedis', () => {
       }
     }),
   );
+
+  for (const [how, end] of [
+    ['closed', (server: PrivateRedis) => server.close()],
+    [
+      'killed',
+      async (server: PrivateRedis) => {
+        process.kill(server.pid, 'SIGKILL');
+        await server.ended;
+      },
+    ],
+  ] as const)
+    it(
+      `has what one that was ${how} held, where that is to be kept`,
+      inFolder(async (dir, socketPath) => {
+        const first = await startPrivateRedis({ dir, socketPath, keep: true, signal });
+        await withClient(first, (client) => client.set('x', 'y'));
+        await end(first);
+        writeFileSync(join(dir, 'temp-rewriteaof-bg-1.aof'), 'half');
+        const second = await startPrivateRedis({ dir, socketPath, keep: true, signal });
+        try {
+          assert.equal(await withClient(second, (client) => client.get('x')), 'y');
+          assert.equal(second.unreadable, undefined);
+          assert.equal(existsSync(join(dir, 'temp-rewriteaof-bg-1.aof')), false);
+        } finally {
+          await second.close();
+          await first.close();
+        }
+      }),
+    );
+
+  for (const [what, damage] of [
+    ['a log with other bytes in it', (file: string) => writeFileSync(file, 'none of ours')],
+    ['a log that is not there', (file: string) => rmSync(file)],
+  ] as const)
+    it(
+      `puts ${what} aside, says so, and starts empty`,
+      inFolder(async (dir, socketPath) => {
+        const first = await startPrivateRedis({ dir, socketPath, keep: true, signal });
+        await withClient(first, (client) => client.set('x', 'y'));
+        await first.close();
+        const kept = join(dir, 'appendonlydir');
+        const [log] = (await readdir(kept)).filter((name) => name.endsWith('.incr.aof'));
+        damage(join(kept, log ?? ''));
+        const second = await startPrivateRedis({ dir, socketPath, keep: true, signal });
+        try {
+          assert.match(second.unreadable ?? '', /append only file|AOF/);
+          assert.equal(await withClient(second, (client) => client.get('x')), null);
+          assert.ok(existsSync(join(dir, 'appendonlydir.unreadable')));
+        } finally {
+          await second.close();
+        }
+      }),
+    );
 
   it(
     'refuses a socket that somebody works with',

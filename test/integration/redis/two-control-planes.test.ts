@@ -16,6 +16,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { FakeAgent, PAYLOADS } from '../../unit/nodes/fake-agent.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const PATIENCE_MS = 60_000;
 const NODES = 12;
@@ -40,7 +41,7 @@ class Plane {
       transport,
       payloads: PAYLOADS,
       progress: (line) => this.said.push(line),
-      signal: AbortSignal.timeout(PATIENCE_MS),
+      signal: inPatience(PATIENCE_MS),
     });
     void this.#plane.failed.then((error) => {
       this.failed = error;
@@ -197,7 +198,7 @@ describe('two control planes on one Redis', () => {
       ids: new CryptoIds(),
     });
     try {
-      await store.open(AbortSignal.timeout(PATIENCE_MS));
+      await store.open(inPatience(PATIENCE_MS));
       const metadata = { name: 'kept', finalizers: ['example.com/keep'] };
       const [made] = await store.write([
         { op: 'create', object: { apiVersion: 'v1', kind: 'Node', metadata, spec: {} } },

@@ -64,7 +64,7 @@ describe('following a node', () => {
       await w.clock.sleep(5, signal);
     }
   };
-  const start = (): NodeSync => {
+  const start = async (): Promise<NodeSync> => {
     const made = new NodeSync({
       cache: w.cache,
       store: w.store,
@@ -76,7 +76,7 @@ describe('following a node', () => {
       log: w.log,
       incarnation: w.state.incarnation ?? '',
     });
-    made.start();
+    await made.start(signal);
     const epoch = Date.now();
     for (let shard = 0; shard < SHARDS; shard += 1) made.take(shard, epoch);
     return made;
@@ -94,7 +94,7 @@ describe('following a node', () => {
     transport = new SshNodeTransport({ privateKey: box.privateKey, log: w.log, clock: w.clock });
     const { address, port, hostKey } = box.target('box');
     machine = machineManifest('box', { address, port, hostKey, maxPods: 5, reserved: { cpu: '100m' } });
-    sync = start();
+    sync = await start();
   });
   after(async () => {
     await sync.close(1000);
@@ -197,7 +197,7 @@ describe('following a node', () => {
   it('starts again without sending anything to an agent that is up to date', async () => {
     const version = (await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal)).assignmentVersion;
     await sync.close(1000);
-    sync = start();
+    sync = await start();
     while (!sync.connectionTo('box')) await w.clock.sleep(5, signal);
     const info = await new AgentClient(sync.connectionTo('box')!, w.clock).info(signal);
     assert.equal(info.assignmentVersion, version);

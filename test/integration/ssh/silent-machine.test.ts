@@ -12,9 +12,10 @@ import type { NodeConnection } from '../../../reconciler/ports/node-transport.ts
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { inTime } from '../../support/in-time.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const open = (): AbortSignal => {
-  const signal = AbortSignal.timeout(20_000);
+  const signal = inPatience(20_000);
   setMaxListeners(0, signal);
   return signal;
 };

@@ -69,6 +69,8 @@ export async function startMachine(address = '127.0.0.1'): Promise<TestMachine> 
       'KbdInteractiveAuthentication no',
       'PermitRootLogin prohibit-password',
       'UsePAM no',
+      // What root has in its home here is not the other machine's, and may take its time.
+      `SetEnv HOME=${folder}`,
       'LogLevel ERROR',
       '',
     ].join('\n'),

@@ -66,6 +66,8 @@ export async function startSshd(settings: SshdSettings = {}): Promise<TestSshd> 
         'KbdInteractiveAuthentication no',
         'PermitRootLogin prohibit-password',
         'UsePAM no',
+        // What root has in its home here is not the other machine's, and may take its time.
+        `SetEnv HOME=${folder}`,
         `AllowStreamLocalForwarding ${settings.streamLocal === false ? 'no' : 'yes'}`,
         'LogLevel ERROR',
         '',

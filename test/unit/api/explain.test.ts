@@ -1,7 +1,8 @@
 /** The explain report: what it leaves out, and the next step that it names. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Deployment, ReplicaSet } from '../../../contracts/objects/index.ts';
+import { NetworkPolicyManifest, type Deployment, type ReplicaSet } from '../../../contracts/objects/index.ts';
+import { formatExplain } from '../../../cli/commands/explain.ts';
 import { explainReport } from '../../../reconciler/api/explain.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { condition, deployment, node, pod, running, TIME } from '../controllers/objects.ts';
@@ -102,5 +103,31 @@ describe('the explain report', () => {
         report.broken ?? '',
         /^node n1 is not ready: .*; its pods end when it is heard again; if it is gone for good, `plumb node rm n1 --commit` and a push let them go, and `plumb delete pod\/web-3-a -n default --force` this one alone$/,
       );
+  });
+});
+
+describe('policies of a pod', () => {
+  const told = (spec: object, selector: object): string => {
+    const world = new World();
+    world.put(running(pod('web', { nodeName: 'n1', ...spec }, { labels: { app: 'web' } }), true, TIME, '10.0.0.1'));
+    world.put(
+      NetworkPolicyManifest.parse({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { name: 'closed', namespace: 'default' },
+        spec: { podSelector: selector, policyTypes: ['Ingress', 'Egress'] },
+      }),
+    );
+    const report = explainReport({ view: world, sourceName: 'main', kind: 'Pod', namespace: 'default', name: 'web' });
+    return formatExplain(report, new Date(TIME));
+  };
+
+  it('are those that select it', () => {
+    assert.match(
+      told({}, { matchLabels: { app: 'web' } }),
+      /^ {2}policy {5}closed: ingress and egress only as it allows$/m,
+    );
+    assert.doesNotMatch(told({}, { matchLabels: { app: 'db' } }), /policy/);
+    assert.doesNotMatch(told({ hostNetwork: true }, {}), /policy/);
   });
 });

@@ -20,6 +20,7 @@ function report(outcome: Outcome, more: Partial<StatusReport> = {}): StatusRepor
       name: 'fleet',
       url: '/fleet.git',
       branch: 'main',
+      follows: 'branch main',
       head: HEAD,
       observedRevision: HEAD,
       newest,

@@ -85,18 +85,19 @@ describe('the controllers in the runtime', () => {
     });
     try {
       startAgents(w);
-      await apply(
-        w,
-        cluster(),
-        machine('n1'),
-        machine('n2'),
-        machine('n3'),
-        service('web', { type: 'NodePort' }),
-        deployment({ replicas: 6 }),
-      );
+      await apply(w, cluster(), machine('n1'), machine('n2'), machine('n3'));
       const manager = w.manager(allControllers());
       manager.start();
       lane.start();
+      await w.until(
+        () =>
+          w.cache
+            .list('Node')
+            .filter(({ spec, status }) => conditionIsTrue(status?.conditions, 'Ready') && !spec.taints?.length)
+            .length === 3,
+        'three nodes that take pods',
+      );
+      await apply(w, service('web', { type: 'NodePort' }), deployment({ replicas: 6 }));
       await w.until(() => complete(w, 'app:v1', 6), 'six pods of v1');
       assert.equal(new Set(w.cache.list('Node').map((node) => node.spec.podCIDR)).size, 3);
       assert.deepEqual(

@@ -68,7 +68,7 @@ function startBound(w: World, most = Infinity): void {
 function work(w: World): void {
   for (let i = 0; i < 60; i++) {
     w.settle();
-    w.apply(new PendingPods(w).pass(w.now, Infinity));
+    w.apply(PendingPods.of(w).pass(w.now, Infinity));
     removeGoing(w);
     startBound(w);
     if (w.waiting === 0) break;
@@ -136,7 +136,7 @@ describe('a drain', () => {
     removeGoing(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').length, 1, 'the next one waits until the first is replaced');
-    w.apply(new PendingPods(w).pass(w.now, Infinity));
+    w.apply(PendingPods.of(w).pass(w.now, Infinity));
     startBound(w);
     w.settle();
     assert.equal(w.podsOnNode('n1').filter(going).length, 1);
@@ -201,7 +201,7 @@ describe('property: drains', () => {
           for (const choice of choices) {
             switch (choice % 5) {
               case 0:
-                w.apply(new PendingPods(w).pass(w.now, Infinity));
+                w.apply(PendingPods.of(w).pass(w.now, Infinity));
                 break;
               case 1:
                 startBound(w, 1);

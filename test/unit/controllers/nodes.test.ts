@@ -61,7 +61,7 @@ function world(machines: readonly string[], controllers = allControllers()): Wor
 function work(w: World, heard: readonly string[]): void {
   for (let i = 0; i < 12; i++) {
     w.settle();
-    w.apply(new PendingPods(w).pass(w.now, Infinity));
+    w.apply(PendingPods.of(w).pass(w.now, Infinity));
     w.list('Pod').forEach((p, n) => {
       if (!heard.includes(p.spec.nodeName ?? '')) return;
       if (p.metadata.deletionTimestamp !== undefined) w.remove(objectKey('Pod', 'default', p.metadata.name));
@@ -176,21 +176,22 @@ describe('a Node', () => {
     assert.equal(ready(nodeOf(w, 'n1'))?.reason, 'NodeStatusNeverUpdated');
   });
 
-  it('that is short of disk gets no more pods until it is not', () => {
+  it('that is short of something gets no more pods until it is not', () => {
     const w = world(['n1']);
-    for (const [status, taints] of [
-      ['True', ['node.kubernetes.io/disk-pressure:NoSchedule']],
-      ['False', undefined],
+    for (const [type, status, taints] of [
+      ['DiskPressure', 'True', ['node.kubernetes.io/disk-pressure:NoSchedule']],
+      ['DiskPressure', 'False', undefined],
+      ['MemoryPressure', 'True', ['node.kubernetes.io/memory-pressure:NoSchedule']],
+      ['MemoryPressure', 'False', undefined],
+      ['PIDPressure', 'True', ['node.kubernetes.io/pid-pressure:NoSchedule']],
+      ['PIDPressure', 'False', undefined],
     ] as const) {
       const before = nodeOf(w, 'n1');
       w.put({
         ...before,
         status: {
           ...before.status,
-          conditions: [
-            ...(before.status?.conditions ?? []).filter((c) => c.type !== 'DiskPressure'),
-            { type: 'DiskPressure', status },
-          ],
+          conditions: [...(before.status?.conditions ?? []).filter((c) => c.type !== type), { type, status }],
         },
       });
       w.settle();
@@ -532,14 +533,14 @@ describe('the scheduling lane', () => {
     const w = world(['n1']);
     w.put(pod('p'));
     w.put(big());
-    w.apply(new PendingPods(w).pass(w.now, Infinity));
+    w.apply(PendingPods.of(w).pass(w.now, Infinity));
     assert.equal(podOf(w, 'p')?.spec.nodeName, 'n1');
     const told = findCondition(podOf(w, 'big')?.status?.conditions, 'PodScheduled');
     assert.deepEqual(
       [told?.status, told?.reason, told?.message],
       ['False', 'Unschedulable', '0/1 nodes are available: 1 Insufficient cpu.'],
     );
-    assert.deepEqual(new PendingPods(w).pass(w.now, Infinity).steps, []);
+    assert.deepEqual(PendingPods.of(w).pass(w.now, Infinity).steps, []);
     assert.deepEqual(
       w.events.filter((e) => e.regarding.kind === 'Pod').map((e) => [e.reason, e.message]),
       [
@@ -547,14 +548,14 @@ describe('the scheduling lane', () => {
         ['Scheduled', 'Successfully assigned default/p to n1'],
       ],
     );
-    const why = new PendingPods(w).scheduler.refusal(podOf(w, 'big') ?? assert.fail());
+    const why = PendingPods.of(w).scheduler.refusal(podOf(w, 'big') ?? assert.fail());
     assert.deepEqual(
       why.verdicts[0]?.reasons.map(({ detail }) => detail),
       ['cpu: asks for 3000m, 2000m of 2000m is free'],
     );
     const n1 = nodeOf(w, 'n1');
     w.put({ ...n1, status: { ...n1.status, allocatable: { cpu: '8', memory: '4Gi', pods: '110' } } });
-    w.apply(new PendingPods(w).pass(w.now, Infinity));
+    w.apply(PendingPods.of(w).pass(w.now, Infinity));
     assert.equal(podOf(w, 'big')?.spec.nodeName, 'n1');
     assert.equal(w.conflicts, 0);
   });

@@ -44,7 +44,7 @@ class Lane {
   readonly pending: PendingPods;
   constructor(world: World) {
     this.world = world;
-    this.pending = new PendingPods(world);
+    this.pending = PendingPods.of(world);
   }
   put(object: KubeObject): void {
     const stored = this.world.put(object);
@@ -211,7 +211,7 @@ describe('pending pods', () => {
     const world = new World();
     world.put(node('n1'));
     world.put(pod('p', asking('2')));
-    const pending = new PendingPods(world);
+    const pending = PendingPods.of(world);
     const pass = pending.pass(world.now, 10);
     assert.equal(pass.placed.length, 1);
     assert.equal(pending.scheduler.cluster.resource('cpu').used[0], 2000);
@@ -273,7 +273,7 @@ describe('preemption', () => {
     const world = worldWith(['n1']);
     const low = world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
     world.put(ofClass('high', '2', 'high'));
-    const pending = new PendingPods(world);
+    const pending = PendingPods.of(world);
     const terminates = (): boolean | undefined => pending.scheduler.cluster.placed(low.metadata.uid)?.shape.terminating;
     const { preemptions } = pending.pass(world.now, 10);
     assert.deepEqual([preemptions.map(({ victims }) => victims), terminates()], [[[low]], true]);
@@ -291,7 +291,7 @@ describe('preemption', () => {
     const world = worldWith(['n1']);
     const low = world.put(pod('low', { ...asking('2'), nodeName: 'n1' }));
     world.put(ofClass('high', '2', 'high'));
-    const pending = new PendingPods(world);
+    const pending = PendingPods.of(world);
     const terminates = (): boolean | undefined => pending.scheduler.cluster.placed(low.metadata.uid)?.shape.terminating;
     const [preemption] = pending.pass(world.now, 10).preemptions;
     assert.ok(preemption);
@@ -309,7 +309,7 @@ describe('preemption', () => {
     const gone = world.put(pod('gone', { ...asking('1'), nodeName: 'n1' }));
     const going = world.put(pod('going', { ...asking('1'), nodeName: 'n1' }));
     world.put(ofClass('high', '2', 'high'));
-    const pending = new PendingPods(world);
+    const pending = PendingPods.of(world);
     const { preemptions } = pending.pass(world.now, 10);
     world.remove(objectKey('Pod', 'default', 'gone'));
     world.put({ ...going, metadata: { ...going.metadata, deletionTimestamp: world.now.toISOString() } });

@@ -42,4 +42,30 @@ describe('when the Machine of pods is removed', () => {
     assert.deepEqual(podOf(w, 'ended')?.status, { phase: 'Succeeded' });
     for (const { metadata } of w.list('Pod')) assert.notEqual(metadata.deletionTimestamp, undefined);
   });
+
+  const OF_SET = {
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'StatefulSet', name: 'db', uid: 'u', controller: true }],
+  };
+
+  it('one of a StatefulSet keeps its name until it has had its grace, and was told', () => {
+    const w = machineRemoved({ 'db-0': 'Running', 'db-1': 'Succeeded' }, OF_SET);
+    assert.equal(podOf(w, 'db-1'), undefined, 'it had ended');
+    const held = podOf(w, 'db-0');
+    assert.equal(held?.status?.phase, 'Running');
+    assert.equal(findCondition(held.status.conditions, 'DisruptionTarget')?.reason, 'DeletionByPodGC');
+    const ends = Date.parse(held.metadata.deletionTimestamp ?? '');
+    assert.equal(ends - w.now.getTime(), held.spec.terminationGracePeriodSeconds * 1000);
+    w.advance(held.spec.terminationGracePeriodSeconds * 1000 + 14_000);
+    w.settle();
+    assert.ok(podOf(w, 'db-0'));
+    w.advance(1000);
+    w.settle();
+    assert.equal(podOf(w, 'db-0'), undefined);
+    assert.equal(w.conflicts, 0);
+  });
+
+  it('one of a StatefulSet that was told to end long ago goes at once', () => {
+    const told = { deletionTimestamp: '2020-01-01T00:00:00Z', deletionGracePeriodSeconds: 30 };
+    assert.deepEqual(machineRemoved({ 'db-0': 'Running' }, { ...OF_SET, ...told }).list('Pod'), []);
+  });
 });

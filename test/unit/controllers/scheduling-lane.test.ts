@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { PriorityClassManifest, type KubeObject, type StoredPod } from '../../../contracts/objects/index.ts';
+import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { Writer, type StepProblem } from '../../../reconciler/controllers/runtime/writer.ts';
 import { SchedulingLane } from '../../../reconciler/controllers/scheduling/lane.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
@@ -67,6 +68,8 @@ const fates: Readonly<Record<string, Fate>> = {
 
 /** Fails after a while, when the first pods are written. */
 class Losing extends Writer {
+  /** Called when they fail. */
+  onLoss: () => void = () => undefined;
   #lost = false;
 
   override async attempt(
@@ -80,6 +83,7 @@ class Losing extends Writer {
       await new Promise((resolve) => {
         setImmediate(resolve);
       });
+    this.onLoss();
     throw new Error('connection lost');
   }
 }
@@ -109,6 +113,39 @@ describe('the lane', () => {
       await w.close();
     }
   });
+});
+
+/** Somebody sets it. */
+class SetClock extends SystemClock {
+  setByMs = 0;
+
+  override now(): Date {
+    return new Date(super.now().getTime() + this.setByMs);
+  }
+}
+
+describe('a pod that backs off', () => {
+  for (const [title, hours] of [
+    ['back', -1],
+    ['forward', 1],
+  ] as const)
+    it(`is tried again when its time has come, though the clock was set an hour ${title}`, async () => {
+      const clock = new SetClock();
+      const w = await world({ clock });
+      const writer = new Losing(w);
+      writer.onLoss = () => {
+        clock.setByMs = hours * 3_600_000;
+      };
+      const lane = new SchedulingLane({ queue: w.queue, cache: w.cache, writer, clock, log: w.log });
+      try {
+        await w.cache.write([node('n1'), pod('p', asking('1'))].map((object) => ({ op: 'create', object })));
+        lane.start();
+        await w.until(() => w.cache.pendingPods().length === 0, 'it is bound');
+      } finally {
+        await lane.close(0);
+        await w.close();
+      }
+    });
 });
 
 describe('a victim stays where the store', () => {

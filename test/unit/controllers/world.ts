@@ -3,6 +3,7 @@ import {
   isCustom,
   isCustomKey,
   keyOf,
+  labelsInclude,
   type Kind,
   type KubeObject,
   type ObjectKey,
@@ -12,6 +13,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { deletion, isFinalized } from '../../../reconciler/core/admission/deletion.ts';
 import { openNamespace } from '../../../reconciler/core/admission/namespace-lifecycle.ts';
+import { SOURCE_ANNOTATION } from '../../../reconciler/core/diff/types.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
@@ -97,6 +99,24 @@ export class World implements StoreView {
   }
   labelled<K extends Kind>(kind: K, key: string, value: string, namespace?: string): readonly StoredOf<K>[] {
     return this.list(kind, namespace).filter((o) => o.metadata.labels?.[key] === value);
+  }
+  fromSource<K extends Kind>(kind: K, sourceName: string): readonly StoredOf<K>[] {
+    return this.list(kind).filter((o) => o.metadata.annotations?.[SOURCE_ANNOTATION] === sourceName);
+  }
+  selecting<K extends Kind>(kind: K, { metadata }: StoredOf<'Pod'>): readonly StoredOf<K>[] {
+    const found: readonly Stored[] = this.list('Service', metadata.namespace).filter(
+      ({ spec: { selector = {} } }) => Object.keys(selector).length > 0 && labelsInclude(metadata.labels, selector),
+    );
+    return kind === 'Service' ? (found as readonly StoredOf<K>[]) : [];
+  }
+  pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
+    const found: readonly Stored[] = this.list('EndpointSlice').filter(({ endpoints }) =>
+      endpoints.some(({ targetRef }) => targetRef?.uid === podUid),
+    );
+    if (kind !== 'PeerSlice') return kind === 'EndpointSlice' ? (found as readonly StoredOf<K>[]) : [];
+    return this.list('PeerSlice').filter(({ members }) =>
+      members.some(({ uid }) => uid === podUid),
+    ) as readonly Stored[] as readonly StoredOf<K>[];
   }
 
   /** Puts an object as some other writer would, keeping uid and creation time of one that is there. */

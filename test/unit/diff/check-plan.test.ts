@@ -18,6 +18,8 @@ function step(before: string, after: string): string[] {
 
 const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n${rest}`;
 const secret = (rest: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: c}\n${rest}`;
+const sealed = (rest: string): string =>
+  secret(`immutable: true\n${rest}`).replace('{name: c}', '{name: c, namespace: default}');
 const service = (rest: string): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
 const priorityClass = (fields: string): string =>
@@ -140,6 +142,18 @@ describe('fields that cannot change', () => {
       refused: [],
     },
     {
+      name: 'data marked immutable, of which nobody knows whether it is the same',
+      before: sealed('stringData: {a: "ENC[AGE,data:QUJD]"}'),
+      after: sealed('stringData: {a: "ENC[AGE,data:REVG]"}'),
+      refused: [],
+    },
+    {
+      name: 'a key more in such data',
+      before: sealed('stringData: {a: "ENC[AGE,data:QUJD]"}'),
+      after: sealed('stringData: {a: "ENC[AGE,data:QUJD]", b: c}'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
       name: 'data marked immutable from now on',
       before: configMap('data: {a: b}'),
       after: configMap('immutable: true\ndata: {a: c}'),
@@ -158,6 +172,18 @@ describe('fields that cannot change', () => {
       refused: [],
     },
     { name: 'cpu and memory of a container', before: sized('100m', '1Gi'), after: sized('200m', '2Gi'), refused: [] },
+    {
+      name: 'cpu and memory of a container whose pod says them as a whole',
+      before: `${sized('100m', '1Gi')}  resources: {requests: {cpu: 2}}\n`,
+      after: `${sized('200m', '1Gi')}  resources: {requests: {cpu: 2}}\n`,
+      refused: ['app.yaml:5 ImmutableField'],
+    },
+    {
+      name: 'what a pod says as a whole',
+      before: `${sized('100m')}  resources: {requests: {cpu: 2}}\n`,
+      after: `${sized('100m')}  resources: {requests: {cpu: 3}}\n`,
+      refused: ['app.yaml:4 ImmutableField'],
+    },
     {
       name: 'a limit that is taken away',
       before: sized('100m', '1Gi'),

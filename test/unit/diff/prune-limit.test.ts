@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { overPruneLimit } from '../../../reconciler/core/diff/index.ts';
-import {
-  NOTHING_DESIRED,
-  type Desired,
-  type DesiredState,
-  type Diagnostic,
-} from '../../../reconciler/core/manifests/index.ts';
+import { overPruneLimit, type Refusal } from '../../../reconciler/core/diff/index.ts';
+import type { PruneLimits } from '../../../reconciler/core/diff/prune-limit.ts';
+import { NOTHING_DESIRED, type Desired, type DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { unlessRestored } from '../../../reconciler/core/revisions/prune-guard.ts';
 
 describe('how much one commit may delete', () => {
@@ -26,23 +22,33 @@ describe('how much one commit may delete', () => {
   ];
   for (const [percent, deleted, left, wanted] of table) {
     it(`${deleted} deleted, ${left} left, limit ${percent ?? 'not set'}: ${wanted ? 'refused' : 'allowed'}`, () => {
-      const said = overPruneLimit(percent, deleted, left);
+      const said = overPruneLimit({ maxPrunePercent: percent }, deleted, left)?.message;
       if (wanted) assert.match(said ?? '', wanted);
       else assert.equal(said, undefined);
     });
   }
+
+  it('a number of objects holds beside the share, and takes the place of the default', () => {
+    const over = (limits: PruneLimits, deleted: number, left: number): string | undefined =>
+      overPruneLimit(limits, deleted, left)?.field;
+    assert.equal(over({ maxPruneObjects: 5 }, 6, 994), 'maxPruneObjects');
+    assert.equal(over({ maxPruneObjects: 500 }, 400, 10), undefined);
+    assert.equal(over({ maxPruneObjects: 500, maxPrunePercent: 50 }, 400, 10), 'maxPrunePercent');
+    assert.equal(over({ maxPruneObjects: 500 }, 7, 0), 'maxPrunePercent');
+  });
 });
 
 describe('a commit with the files of an earlier one', () => {
-  const refusal = (code: string): Diagnostic => ({
+  const refusal = (code: string, acknowledge?: string): Refusal => ({
     severity: 'error',
     code,
     file: 'a',
     line: 1,
     column: 1,
     message: '',
+    ...(acknowledge !== undefined && { acknowledge }),
   });
-  const refusals = [refusal('PruneLimit'), refusal('ImmutableField')];
+  const refusals = [refusal('PruneLimit', '2'), refusal('ImmutableField')];
   const some: Desired = { ...NOTHING_DESIRED, state: new Map([['k', {}]]) as unknown as DesiredState };
   const codes = (log: readonly { tree: string }[], desired: Desired): string[] =>
     unlessRestored(refusals, log, desired).map((d) => d.code);

@@ -3,9 +3,10 @@ import http, { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { httpExchange } from '../../../reconciler/adapters/git/http-client.ts';
+import { inPatience } from '../../support/patience.ts';
 
 describe('an HTTP exchange', () => {
-  const signal = AbortSignal.timeout(30_000);
+  const signal = inPatience(30_000);
   let server: Server;
   /** Requests on each connection, in the order in which the connections came. */
   let served: { readonly socket: Socket; requests: number }[] = [];

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { processRemote } from '../../../reconciler/adapters/git/process-remote.ts';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
+import { inPatience } from '../../support/patience.ts';
 
-const signal = AbortSignal.timeout(30_000);
+const signal = inPatience(30_000);
 const remote = (script: string, silenceMs?: number) =>
   processRemote('ssh://host/repo.git', () => ['sh', '-c', script], undefined, silenceMs);
 const failure =

@@ -50,7 +50,7 @@ const FACETS: readonly (keyof KindDescriptor<Kind>)[] = [
 /** Garbage is collected of all kinds. */
 const KEEPERS = allControllers().filter((one) => one !== garbageCollector);
 /** Their controllers keep nothing of them that could be other than it should. */
-const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy'];
+const WITHOUT_HEALTH: readonly Kind[] = ['Namespace', 'Cluster', 'DeschedulerPolicy', 'NetworkPolicy'];
 
 /** Kubernetes has no scale subresource of these: a budget over their pods can only say a number that stays. */
 const UNSCALED: readonly Kind[] = ['DaemonSet', 'Job', 'CronJob'];

@@ -1,16 +1,33 @@
 /** One object of each kind, as small as it can be with every part that a facet looks at. */
 import {
+  BGPAdvertisementManifest,
+  BGPPeerManifest,
+  CommunityManifest,
+  AppManifest,
+  CertificateManifest,
+  ClusterIssuerManifest,
   ConfigMapManifest,
   CronJobManifest,
   CustomResourceDefinitionManifest,
   DaemonSetManifest,
   DeschedulerPolicyManifest,
+  GatewayClassManifest,
+  GatewayManifest,
+  GRPCRouteManifest,
   HorizontalPodAutoscalerManifest,
+  HTTPRouteManifest,
+  IngressClassManifest,
+  IngressManifest,
+  IssuerManifest,
   JobManifest,
   KubeSchedulerConfigurationManifest,
+  EndpointsManifest,
+  IPAddressPoolManifest,
+  L2AdvertisementManifest,
   LeaseManifest,
   LimitRangeManifest,
   NamespaceManifest,
+  NetworkPolicyManifest,
   PersistentVolumeClaimManifest,
   PersistentVolumeManifest,
   OWN_API_VERSION,
@@ -19,6 +36,8 @@ import {
   PriorityClassManifest,
   RuntimeClassManifest,
   PodTemplateManifest,
+  BackendTLSPolicyManifest,
+  ReferenceGrantManifest,
   ReplicaSetManifest,
   ReplicationControllerManifest,
   ResourceQuotaManifest,
@@ -27,6 +46,8 @@ import {
   ServiceAccountManifest,
   StorageClassManifest,
   StatefulSetManifest,
+  TCPRouteManifest,
+  TLSRouteManifest,
   type Kind,
   type ObjectsByKind,
 } from '../../../contracts/objects/index.ts';
@@ -121,6 +142,40 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
       storedVersions: ['v1'],
     },
   },
+  IPAddressPool: IPAddressPoolManifest.parse({
+    apiVersion: 'metallb.io/v1beta1',
+    kind: 'IPAddressPool',
+    metadata: scoped,
+    spec: { addresses: ['192.0.2.0/28'] },
+  }),
+  L2Advertisement: L2AdvertisementManifest.parse({
+    apiVersion: 'metallb.io/v1beta1',
+    kind: 'L2Advertisement',
+    metadata: scoped,
+  }),
+  BGPPeer: BGPPeerManifest.parse({
+    apiVersion: 'metallb.io/v1beta2',
+    kind: 'BGPPeer',
+    metadata: scoped,
+    spec: { myASN: 64500, peerASN: 64501, peerAddress: '192.0.2.1' },
+  }),
+  BGPAdvertisement: BGPAdvertisementManifest.parse({
+    apiVersion: 'metallb.io/v1beta1',
+    kind: 'BGPAdvertisement',
+    metadata: scoped,
+  }),
+  Community: CommunityManifest.parse({
+    apiVersion: 'metallb.io/v1beta1',
+    kind: 'Community',
+    metadata: scoped,
+    spec: { communities: [{ name: 'no-export', value: '65535:65281' }] },
+  }),
+  Endpoints: EndpointsManifest.parse({
+    apiVersion: 'v1',
+    kind: 'Endpoints',
+    metadata: scoped,
+    subsets: [{ addresses: [{ ip: '192.0.2.1' }], ports: [{ port: 80 }] }],
+  }),
   EndpointSlice: {
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
@@ -128,6 +183,18 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     addressType: 'IPv4',
     ports: [],
     endpoints: [],
+  },
+  NetworkPolicy: NetworkPolicyManifest.parse({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: scoped,
+    spec: { podSelector: { matchLabels: { app: 'web' } }, ingress: [{ from: [{ podSelector: {} }] }] },
+  }),
+  PeerSlice: {
+    apiVersion: OWN_API_VERSION,
+    kind: 'PeerSlice',
+    metadata: { name: 'pg-0', labels: { 'plumbline.dev/peer-group': 'pg' } },
+    members: [{ address: '10.244.0.5', uid: 'u' }],
   },
   ConfigMap: ConfigMapManifest.parse({ apiVersion: 'v1', kind: 'ConfigMap', metadata: scoped, immutable: true }),
   Secret: SecretManifest.parse({ apiVersion: 'v1', kind: 'Secret', metadata: scoped, immutable: true }),
@@ -206,6 +273,12 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
   Namespace: NamespaceManifest.parse({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'team' } }),
   Node: node('n1'),
   Machine: machine('n1'),
+  App: AppManifest.parse({
+    apiVersion: OWN_API_VERSION,
+    kind: 'App',
+    metadata: { name: 'podinfo' },
+    spec: { path: 'apps/podinfo', namespace: 'podinfo', kustomize: {}, dependsOn: [{ name: 'database' }] },
+  }),
   Cluster: cluster(),
   Source: {
     apiVersion: OWN_API_VERSION,
@@ -254,5 +327,176 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     firstTimestamp: TIME,
     lastTimestamp: TIME,
     count: 1,
+  },
+  Ingress: {
+    ...IngressManifest.parse({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'Ingress',
+      metadata: scoped,
+      spec: { defaultBackend: { service: { name: 'web', port: { number: 80 } } } },
+    }),
+    status: {
+      loadBalancer: { ingress: [{ ip: '192.0.2.1' }] },
+      conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted' }],
+    },
+  },
+  IngressClass: IngressClassManifest.parse({
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'IngressClass',
+    metadata: { name: 'nginx' },
+    spec: { controller: 'plumbline.dev/ingress', parameters: { apiGroup: 'example.com', kind: 'P', name: 'p' } },
+  }),
+  GatewayClass: {
+    ...GatewayClassManifest.parse({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'GatewayClass',
+      metadata: { name: 'edge' },
+      spec: { controllerName: 'plumbline.dev/gateway' },
+    }),
+    status: { conditions: [{ type: 'Accepted', status: 'True', reason: 'Accepted' }] },
+  },
+  Gateway: {
+    ...GatewayManifest.parse({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: scoped,
+      spec: { gatewayClassName: 'edge', listeners: [{ name: 'http', port: 80, protocol: 'HTTP' }] },
+    }),
+    status: {
+      addresses: [{ type: 'IPAddress', value: '192.0.2.1' }],
+      listeners: [
+        {
+          name: 'http',
+          supportedKinds: [],
+          attachedRoutes: 0,
+          conditions: [{ type: 'ResolvedRefs', status: 'False', reason: 'InvalidRouteKinds' }],
+        },
+      ],
+    },
+  },
+  HTTPRoute: {
+    ...HTTPRouteManifest.parse({
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'HTTPRoute',
+      metadata: scoped,
+      spec: { parentRefs: [{ name: 'web' }], rules: [{ backendRefs: [{ name: 'web', port: 80 }] }] },
+    }),
+    status: {
+      parents: [
+        {
+          parentRef: { group: 'gateway.networking.k8s.io', kind: 'Gateway', name: 'web' },
+          controllerName: 'plumbline.dev/gateway',
+          conditions: [{ type: 'Accepted', status: 'False', reason: 'NoMatchingParent', message: 'no such listener' }],
+        },
+      ],
+    },
+  },
+  GRPCRoute: GRPCRouteManifest.parse({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'GRPCRoute',
+    metadata: scoped,
+    spec: { parentRefs: [{ name: 'web' }], rules: [{ backendRefs: [{ name: 'web', port: 80 }] }] },
+  }),
+  TLSRoute: TLSRouteManifest.parse({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'TLSRoute',
+    metadata: scoped,
+    spec: { parentRefs: [{ name: 'web' }], rules: [{ backendRefs: [{ name: 'web', port: 443 }] }] },
+  }),
+  TCPRoute: TCPRouteManifest.parse({
+    apiVersion: 'gateway.networking.k8s.io/v1alpha2',
+    kind: 'TCPRoute',
+    metadata: scoped,
+    spec: { parentRefs: [{ name: 'web' }], rules: [{ backendRefs: [{ name: 'web', port: 5432 }] }] },
+  }),
+  BackendTLSPolicy: BackendTLSPolicyManifest.parse({
+    apiVersion: 'gateway.networking.k8s.io/v1',
+    kind: 'BackendTLSPolicy',
+    metadata: scoped,
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: 'web' }],
+      validation: { hostname: 'web.example.com', wellKnownCACertificates: 'System' },
+    },
+  }),
+  ReferenceGrant: ReferenceGrantManifest.parse({
+    apiVersion: 'gateway.networking.k8s.io/v1beta1',
+    kind: 'ReferenceGrant',
+    metadata: scoped,
+    spec: {
+      from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: 'team' }],
+      to: [{ group: '', kind: 'Service' }],
+    },
+  }),
+  ProxyConfig: {
+    apiVersion: OWN_API_VERSION,
+    kind: 'ProxyConfig',
+    metadata: { name: 'n1' },
+    spec: {
+      ports: [
+        {
+          port: 80,
+          protocol: 'http',
+          hosts: [
+            {
+              hostname: 'web.example.com',
+              rules: [
+                {
+                  origin: 'httproute/default/web rule 0',
+                  match: { path: { type: 'prefix', value: '/' } },
+                  filters: [],
+                  action: { type: 'forward', to: [{ backend: 'default/web/http', weight: 1 }] },
+                },
+              ],
+            },
+          ],
+        },
+      ],
+      backends: [
+        { name: 'default/web/http', namespace: 'default', service: 'web', portName: 'http', protocol: 'http1' },
+      ],
+    },
+  },
+  ClusterIssuer: ClusterIssuerManifest.parse({
+    apiVersion: 'cert-manager.io/v1',
+    kind: 'ClusterIssuer',
+    metadata: { name: 'web' },
+    spec: { selfSigned: {} },
+  }),
+  Issuer: IssuerManifest.parse({
+    apiVersion: 'cert-manager.io/v1',
+    kind: 'Issuer',
+    metadata: scoped,
+    spec: { selfSigned: {} },
+  }),
+  Certificate: CertificateManifest.parse({
+    apiVersion: 'cert-manager.io/v1',
+    kind: 'Certificate',
+    metadata: scoped,
+    spec: { secretName: 'web-tls', dnsNames: ['web.example.com'], issuerRef: { name: 'web' } },
+  }),
+  Order: {
+    apiVersion: 'acme.cert-manager.io/v1',
+    kind: 'Order',
+    metadata: scoped,
+    spec: {
+      request: '',
+      issuerRef: { name: 'web', kind: 'Issuer', group: 'cert-manager.io' },
+      dnsNames: ['web.example.com'],
+    },
+  },
+  Challenge: {
+    apiVersion: 'acme.cert-manager.io/v1',
+    kind: 'Challenge',
+    metadata: scoped,
+    spec: {
+      url: 'https://acme.example.com/challenge/1',
+      authorizationURL: 'https://acme.example.com/authorization/1',
+      dnsName: 'web.example.com',
+      wildcard: false,
+      type: 'HTTP-01',
+      token: 'token',
+      key: 'token.thumbprint',
+      issuerRef: { name: 'web', kind: 'Issuer', group: 'cert-manager.io' },
+    },
   },
 };

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { ObjectKey } from '../../../contracts/objects/index.ts';
 import { checkBudgets } from '../../../reconciler/core/manifests/compose-budgets.ts';
+import { checkLimits } from '../../../reconciler/core/manifests/compose-limits.ts';
+import { checkPodSecurity } from '../../../reconciler/core/manifests/compose-pod-security.ts';
 import { checkQuotas } from '../../../reconciler/core/manifests/compose-quotas.ts';
 import { checkReferences } from '../../../reconciler/core/manifests/compose-references.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type DesiredState,
 } from '../../../reconciler/core/manifests/index.ts';
 import { Suggestions } from '../../../reconciler/core/manifests/suggest.ts';
+import { finish, type Paced } from '../../../reconciler/core/paced.ts';
 
 /** Documents of one kind of mistake or another, in files that are not too large. */
 function compose(documents: readonly string[]): ReturnType<typeof composeState> {
@@ -46,7 +49,7 @@ function watched(state: DesiredState): { readonly state: DesiredState; readonly 
 
 describe('the reads of objects grow as the objects do', () => {
   const quotas = (state: DesiredState): void => {
-    checkQuotas(state, () => undefined);
+    finish(checkQuotas(state, () => undefined));
   };
   const cases: readonly {
     readonly name: string;
@@ -122,6 +125,54 @@ spec: {selector: {matchLabels: {app: a${i}}}, template: {metadata: {labels: {app
       });
       assert.ok(some !== undefined && more !== undefined && some > 0);
       assert.ok(more <= 4 * some, `${more} for four times the objects that took ${some}`);
+    });
+  }
+});
+
+describe('the longest checks may be held', () => {
+  /** The most objects whose fields were read from one pause to the next. */
+  function mostAtOnce(state: DesiredState, check: (state: DesiredState) => Paced<void>): number {
+    const read = new Set<ObjectKey>();
+    const objects = new Map<ObjectKey, DesiredObject>();
+    for (const [key, desired] of state) {
+      const object = new Proxy(desired.object, {
+        get(of, name, receiver): unknown {
+          if (name === 'spec') read.add(key);
+          return Reflect.get(of, name, receiver);
+        },
+      });
+      objects.set(key, { ...desired, object });
+    }
+    let most = 0;
+    for (const work = check(objects); !work.next().done; read.clear()) most = Math.max(most, read.size);
+    return most;
+  }
+
+  const pods = repeated(
+    50,
+    (i) => `apiVersion: v1
+kind: Pod
+metadata: {name: p${i}}
+spec: {containers: [{name: c, image: x, resources: {requests: {cpu: 2}}}]}`,
+  );
+  const quota = (i: number): string => `apiVersion: v1
+kind: ResourceQuota
+metadata: {name: q${i}}
+spec: {hard: {cpu: 1, pods: 9}}`;
+  const range = (i: number): string => `apiVersion: v1
+kind: LimitRange
+metadata: {name: r${i}}
+spec: {limits: [{type: Container, max: {cpu: 1}}]}`;
+
+  for (const [name, check, more] of [
+    ['at each pod and each of its quotas', checkQuotas, repeated(20, quota)],
+    ['at each pod and its limits', checkLimits, [range(1)]],
+    ['at each pod and its standards', checkPodSecurity, []],
+  ] as const) {
+    it(name, () => {
+      const { state } = compose([...pods, ...more]);
+      const most = mostAtOnce(state, (held) => check(held, () => undefined));
+      assert.ok(most > 0 && most <= 2, `${most} objects without a pause`);
     });
   }
 });

@@ -146,6 +146,7 @@ describe('a definition', () => {
     ['without a stored version', DEFINITION.replace('storage: true', 'storage: false'), ['InvalidValue']],
     ['of a kind that is built in', definition('scheduling.x-k8s.io', 'podgroups', 'PodGroup'), ['KindTaken']],
     ['in a group of Kubernetes itself', definition('apps.k8s.io', 'things', 'Thing'), []],
+    ['in a group of Kubernetes', definition('networking.k8s.io', 'ingresses', 'Ingress'), ['KindTaken']],
     ['in a group of ours', definition('plumbline.dev', 'things', 'Thing'), ['KindTaken']],
     ['with a schema that is none', DEFINITION.replace('type: integer', 'type: whole'), ['InvalidValue']],
     [

@@ -4,14 +4,9 @@
  */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { composeState, formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
+import { parseManifest } from '../../../reconciler/core/manifests/index.ts';
+import { findsIt, pod, type Case } from './mistakes.ts';
 
-const MARK = '▶';
-
-type Case = readonly [mistake: string, manifest: string, code: string, words: RegExp];
-
-const pod = (spec: string): string =>
-  `apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\nspec:\n  containers:\n  - name: web\n    image: nginx:1.27\n${spec}`;
 const deployment = (spec: string): string =>
   `apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n${spec}  template:\n    metadata:\n      labels: {app: web}\n    spec:\n      containers: [{name: web, image: "nginx:1.27"}]\n`;
 const service = (spec: string): string => `apiVersion: v1\nkind: Service\nmetadata:\n  name: web\nspec:\n${spec}`;
@@ -55,6 +50,12 @@ const FIELDS: readonly Case[] = [
     /sysctls\[0\]\.name must consist of lower case letters/,
   ],
   [
+    'a claim of no quantity',
+    'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata:\n  name: web\nspec:\n  accessModes: [ReadWriteOnce]\n  resources:\n    requests:\n      storage: ▶${SIZE}\n',
+    'InvalidValue',
+    /requests\.storage/,
+  ],
+  [
     'no DNS at all',
     pod('  dnsPolicy: None\n  ▶dnsConfig: {searches: [a.example]}\n'),
     'MissingField',
@@ -91,18 +92,54 @@ const FIELDS: readonly Case[] = [
     /unknown field spec\.containers\[0\]\.envFrom\[0\]\.vaultRef/,
   ],
   [
-    'a Service for a name elsewhere',
-    service('  type: ▶ExternalName\n  externalName: db.example.com\n'),
-    'UnsupportedValue',
-    /spec\.type ExternalName is a Kubernetes value/,
+    'an alias without the name it is for',
+    service('  type: ▶ExternalName\n'),
+    'MissingField',
+    /needs spec\.externalName/,
   ],
   [
-    'a load balancer',
+    'an alias for what is no name',
+    service('  type: ExternalName\n  externalName: ▶DB_1.example.com\n'),
+    'InvalidValue',
+    /must be a DNS name in lower case/,
+  ],
+  [
+    'an alias with an address',
+    service('  type: ExternalName\n  externalName: db.example.com\n  clusterIP: ▶10.96.0.9\n'),
+    'ForbiddenField',
+    /may not be set when type is ExternalName/,
+  ],
+  [
+    'the name of another in a Service that is no alias',
+    service('  externalName: ▶db.example.com\n  ports: [{port: 80}]\n'),
+    'ForbiddenField',
+    /may not be set when type is ClusterIP/,
+  ],
+  [
+    'a health check of a load balancer that may send anywhere',
+    service('  type: LoadBalancer\n  healthCheckNodePort: ▶30001\n  selector: {app: web}\n  ports: [{port: 80}]\n'),
+    'ForbiddenField',
+    /externalTrafficPolicy is Local/,
+  ],
+  [
+    'source ranges of no load balancer',
+    service('  loadBalancerSourceRanges: ▶[10.0.0.0/8]\n  selector: {app: web}\n  ports: [{port: 80}]\n'),
+    'ForbiddenField',
+    /type: LoadBalancer/,
+  ],
+  [
+    'a source range that is none',
     service(
-      '  type: ▶LoadBalancer\n  loadBalancerIP: 192.0.2.7\n  externalTrafficPolicy: Local\n  selector: {app: web}\n  ports: [{port: 80}]\n',
+      '  type: LoadBalancer\n  loadBalancerSourceRanges: [▶10.0.0.0/40]\n  selector: {app: web}\n  ports: [{port: 80}]\n',
     ),
-    'UnsupportedValue',
-    /LoadBalancer/,
+    'InvalidValue',
+    /IPv4 range/,
+  ],
+  [
+    'an external address on loopback',
+    service('  externalIPs: [▶127.0.0.1]\n  selector: {app: web}\n  ports: [{port: 80}]\n'),
+    'InvalidValue',
+    /loopback/,
   ],
   [
     'a name that the server would make',
@@ -160,11 +197,10 @@ const FIELDS: readonly Case[] = [
   ],
   [
     'a field that confines the pod',
-    pod('    securityContext:\n      ▶procMount: Unmasked\n'),
+    pod('  securityContext:\n    ▶seLinuxChangePolicy: Recursive\n'),
     'UnsupportedField',
     /less confined .* only where that is acceptable/,
   ],
-  ['a name space of users', pod('  ▶hostUsers: false\n'), 'UnsupportedField', /less confined/],
   [
     'plain text in a ConfigMap, as in a Secret',
     configMap('▶stringData:\n  a: b\n'),
@@ -305,6 +341,58 @@ const VOLUMES: readonly Case[] = [
   ],
 ];
 
+const app = (spec: string): string =>
+  `apiVersion: plumbline.dev/v1alpha1\nkind: App\nmetadata: {name: web}\nspec:\n${spec}`;
+const CHART = 'repository: "https://charts.example", name: web, version: 1.0.0';
+const APPS: readonly Case[] = [
+  [
+    'an App of two engines',
+    app('  path: a\n  kustomize: {}\n  helm: ▶{}\n'),
+    'InvalidValue',
+    /spec\.helm may not stand beside/,
+  ],
+  ['an App of nothing', app('  ▶namespace: web\n'), 'MissingField', /^spec needs path/],
+  ['an App of the whole repository', app('  path: ▶.\n'), 'InvalidValue', /spec\.path must be a path from/],
+  ['an App above the repository', app('  path: ▶a/../../b\n'), 'InvalidValue', /spec\.path must be a path from/],
+  ['an App of the file system', app('  path: ▶/etc\n'), 'InvalidValue', /spec\.path must be a path from/],
+  [
+    'an App of a folder and of a chart from elsewhere',
+    app(`  path: ▶a\n  helm: {chart: {${CHART}}}\n`),
+    'InvalidValue',
+    /spec\.path may not stand beside helm\.chart/,
+  ],
+  [
+    'a component above the repository',
+    app('  path: a/b\n  kustomize: {components: [../c, ▶../../../c]}\n'),
+    'InvalidValue',
+    /components\[1\] leads out of the repository/,
+  ],
+  [
+    'a chart of any version',
+    app(`  helm: {chart: {${CHART.replace('1.0.0', '▶1.x')}}}\n`),
+    'InvalidValue',
+    /must be one version such as/,
+  ],
+  [
+    'a repository of charts with a password',
+    app(`  helm: {chart: {${CHART.replace('"https://', '▶"https://me:secret@')}}}\n`),
+    'InvalidValue',
+    /without a user/,
+  ],
+  [
+    'an App that waits for itself',
+    app('  path: a\n  dependsOn: [{name: ▶web}]\n'),
+    'InvalidValue',
+    /must be another App/,
+  ],
+  [
+    'an App that waits twice',
+    app('  path: a\n  dependsOn: [{name: a}, {name: ▶a}]\n'),
+    'DuplicateName',
+    /a is named already/,
+  ],
+];
+
 const KINDS: readonly Case[] = [
   [
     'a Service of Knative',
@@ -332,9 +420,9 @@ const KINDS: readonly Case[] = [
   ],
   [
     'a kind of Kubernetes',
-    'apiVersion: networking.k8s.io/v1\nkind: ▶Ingress\nmetadata: {name: a}\n',
+    'apiVersion: rbac.authorization.k8s.io/v1\nkind: ▶ClusterRole\nmetadata: {name: a}\n',
     'UnknownKind',
-    /Ingress is a Kubernetes kind/,
+    /ClusterRole is a Kubernetes kind/,
   ],
   [
     'a group that Deployments left',
@@ -440,28 +528,12 @@ const SYNTAX: readonly Case[] = [
 for (const [title, cases] of [
   ['a field', FIELDS],
   ['volumes', VOLUMES],
+  ['an App', APPS],
   ['a kind', KINDS],
   ['the text', SYNTAX],
 ] as const) {
   describe(`one mistake in ${title} is one finding at its place`, () => {
-    for (const [mistake, marked, code, words] of cases) {
-      it(mistake, () => {
-        const at = marked.indexOf(MARK);
-        const before = marked.slice(0, at).split('\n');
-        const place = `f.yaml:${before.length}:${(before.at(-1) ?? '').length + 1}`;
-        const file = parseManifest('f.yaml', 'oid', new TextEncoder().encode(marked.replace(MARK, '')));
-        const { objects } = file;
-        // Whether there is a kind is known when all files are read.
-        const { diagnostics } = file.custom.length > 0 ? composeState([file], []) : file;
-        const said = diagnostics.map(formatDiagnostic);
-        assert.equal(said.length, 1, said.join('\n'));
-        const [line = ''] = said;
-        assert.ok(line.startsWith(`${place} ${code} `), `${line}\nis not at ${place}`);
-        assert.match(line.slice(`${place} ${code} `.length), words);
-        assert.doesNotMatch(line, /[^\x20-\x7e]/);
-        assert.deepEqual(objects, []);
-      });
-    }
+    for (const one of cases) findsIt(one);
   });
 }
 

@@ -23,6 +23,7 @@ spec:
       serviceAccount: runner
       dnsPolicy: ''
       hostUsers: true
+      os: {name: linux}
       containers:
         - name: c
           image: i

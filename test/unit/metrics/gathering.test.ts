@@ -180,6 +180,10 @@ describe('what autoscalers measure', () => {
     g.series.series = [];
     await g.clock.pass(BEAT);
     assert.deepEqual(g.read(uid), Array(2).fill({ of: 'nothing', why: 'no series has it' }));
+    const secretRef = { namespace: 'default', name: 'login' };
+    g.world.put(cluster({ metrics: { prometheus: { url: 'https://127.0.0.1:9090', secretRef } } }));
+    await g.clock.pass(BEAT);
+    assert.match(JSON.stringify(g.read(uid)), /the Secret default\/login is not there/);
     await g.gatherer.close();
   });
 

@@ -5,7 +5,7 @@ import { createLineReader } from '../../../nodeagent/adapters/process/follow-com
 
 function changes(...lines: string[]): string[] {
   const told: string[] = [];
-  const read = createMonitorReader({ family: 'ip', table: 'plumbline', generationChain: 'generation' }, (change) =>
+  const read = createMonitorReader({ table: 'plumbline', generationChain: 'generation' }, (change) =>
     told.push(change),
   );
   for (const line of lines) read(line);
@@ -39,7 +39,7 @@ describe('what nft monitor says', () => {
     ['a rule of ours is deleted', ['delete rule ip plumbline services handle 9', END], ['own-rules']],
     [
       'a table with a longer name, and one of another family',
-      ['add table ip plumbline2', 'add rule ip plumbline2 a drop', 'add rule ip6 plumbline a drop', END],
+      ['add table ip plumbline2', 'add rule ip plumbline2 a drop', 'add rule inet plumbline a drop', END],
       ['others'],
     ],
     [

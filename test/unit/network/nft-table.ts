@@ -119,7 +119,7 @@ function referredChains(rule: Rule): string[] {
 
 function referredContainers(rule: Rule): string[] {
   if (rule.kind === 'masquerade-egress') return [rule.nodes];
-  if (rule.kind === 'reject') return 'set' in rule.match ? [rule.match.set] : [];
+  if (rule.kind === 'reject' || rule.kind === 'drop') return rule.match && 'set' in rule.match ? [rule.match.set] : [];
   if ('map' in rule) return [rule.map];
   return 'set' in rule ? [rule.set] : [];
 }

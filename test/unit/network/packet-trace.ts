@@ -2,9 +2,11 @@
  * Walks a packet through the model as the kernel would walk it through the table: "a packet from A to B:port ends
  * where". Only the first packet of a connection is walked, which is the one that rules decide on.
  */
-import { parseRange, rangeHas } from '../../../contracts/ipv4.ts';
+import assert from 'node:assert/strict';
+import { parseAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import type { Protocol, Target } from '../../../nodeagent/core/data-plane/plan.ts';
-import { SERVICE_MARK, type Rule } from '../../../nodeagent/core/nftables/model.ts';
+import type { Ends } from '../../../nodeagent/core/data-plane/policy/plan.ts';
+import { SERVICE_MARK, type RejectMatch, type Rule } from '../../../nodeagent/core/nftables/model.ts';
 import type { NftTable } from './nft-table.ts';
 
 export interface Packet {
@@ -12,6 +14,8 @@ export interface Packet {
   readonly to: string;
   readonly port: number;
   readonly protocol?: Protocol;
+  /** Who sends it, of this machine's own. */
+  readonly user?: number;
 }
 
 export interface Machine {
@@ -32,11 +36,13 @@ interface State {
   mark: number;
   masqueraded: boolean;
   readonly protocol: Protocol;
+  readonly user: number | undefined;
 }
 type Verdict =
   | { readonly do: 'done' }
   | { readonly do: 'reject'; readonly with: 'reset' | 'unreachable' }
   | { readonly do: 'drop' }
+  | { readonly do: 'return' }
   | { readonly do: 'fork'; readonly targets: readonly Target[] };
 
 export function tracePacket(table: NftTable, machine: Machine, packet: Packet): Outcome {
@@ -48,6 +54,7 @@ export function tracePacket(table: NftTable, machine: Machine, packet: Packet): 
     mark: 0,
     masqueraded: false,
     protocol: packet.protocol ?? 'TCP',
+    user: packet.user,
   };
   const own = local(packet.from);
   // What begins at a loopback address has another source before anything else looks at it.
@@ -59,9 +66,11 @@ export function tracePacket(table: NftTable, machine: Machine, packet: Packet): 
     const state = { ...first, daddr: target.address, port: target.port };
     const filters = own
       ? local(state.daddr)
-        ? ['filter-output', 'filter-input']
+        ? ['filter-output', 'filter-input', 'guard-input']
         : ['filter-output']
-      : [local(state.daddr) ? 'filter-input' : 'filter-forward'];
+      : local(state.daddr)
+        ? ['filter-input', 'guard-input']
+        : ['filter-forward', 'guard-forward'];
     for (const chain of filters) {
       const verdict = walk(table, chain, state, local);
       if (verdict?.do === 'drop') return { end: 'dropped' };
@@ -78,10 +87,28 @@ export function tracePacket(table: NftTable, machine: Machine, packet: Packet): 
 }
 
 function walk(table: NftTable, chain: string, state: State, local: (address: string) => boolean): Verdict | undefined {
+  const drawn: Target[] = [];
+  const left: number[] = [];
   for (const rule of table.chains.get(chain)?.rules ?? []) {
     const verdict = step(table, rule, state, local);
-    if (verdict) return verdict;
+    if (verdict?.do === 'return') return undefined;
+    if (verdict?.do === 'fork' && 'oneIn' in rule && rule.oneIn !== undefined) {
+      drawn.push(...verdict.targets);
+      left.push(rule.oneIn);
+      continue;
+    }
+    if (verdict?.do !== 'fork' || drawn.length === 0) {
+      if (verdict) return verdict;
+      continue;
+    }
+    // As likely as the others, when each took its share of what those before it had left.
+    assert.deepEqual(
+      left,
+      left.map((_, i) => left.length + 1 - i),
+    );
+    return { do: 'fork', targets: [...drawn, ...verdict.targets] };
   }
+  assert.equal(drawn.length, 0, `chain ${chain} leaves packets to nobody`);
   return undefined;
 }
 
@@ -91,6 +118,18 @@ function step(table: NftTable, rule: Rule, state: State, local: (address: string
   const has = (set: string, key: string): boolean => table.elements.get(set)?.has(key) ?? false;
   const inside = (range: string, address: string): boolean => rangeHas(parseRange(range), address);
   const portKey = `${state.protocol.toLowerCase()} . ${state.port}`;
+  const hits = (match: RejectMatch): boolean => {
+    switch (match.what) {
+      case 'range':
+        return inside(match.cidr, state.daddr);
+      case 'services':
+        return has(match.set, `${state.daddr} . ${portKey}`);
+      case 'addresses':
+        return has(match.set, state.daddr);
+      case 'node-ports':
+        return !state.daddr.startsWith('127.') && has(match.set, portKey);
+    }
+  };
   const masquerade = (): Verdict => {
     state.masqueraded = true;
     return { do: 'done' };
@@ -132,6 +171,46 @@ function step(table: NftTable, rule: Rule, state: State, local: (address: string
       const verdicts = rule.chains.map(follow);
       return { do: 'fork', targets: verdicts.flatMap((v) => (v?.do === 'fork' ? v.targets : [])) };
     }
+    case 'drop-borrowed':
+      return state.saddr === rule.address &&
+        inside(rule.pods, state.daddr) &&
+        !inside(rule.local, state.daddr) &&
+        (rule.user === undefined || rule.user !== state.user)
+        ? { do: 'drop' }
+        : undefined;
+    // There are no links here: `from` is who it says.
+    case 'drop-forged':
+    case 'pass-known':
+      return undefined;
+    // Nor is there time.
+    case 'limit-link':
+      return undefined;
+    case 'pass-hairpin':
+      return has(rule.set, `${state.saddr} . ${state.daddr}`) ? { do: 'done' } : undefined;
+    case 'jump-to':
+      return state.daddr === rule.address ? walk(table, rule.chain, state, local) : undefined;
+    case 'dispatch-address': {
+      const chain = table.elements.get(rule.map)?.get(rule.side === 'source' ? state.saddr : state.daddr);
+      return chain === undefined ? undefined : (walk(table, chain, state, local) ?? { do: 'return' });
+    }
+    case 'allow': {
+      const isPort =
+        rule.protocol === undefined ||
+        (rule.protocol === state.protocol &&
+          (rule.ports ?? []).some(([first, last]) => state.port >= first && state.port <= last));
+      const isEnd = among(rule.ends, rule.side === 'source' ? state.saddr : state.daddr, has);
+      return isPort && isEnd ? { do: 'return' } : undefined;
+    }
+    case 'allow-named':
+      return has(rule.set, `${state.daddr} . ${portKey}`) && among(rule.ends, state.daddr, has)
+        ? { do: 'return' }
+        : undefined;
+    case 'from-pods':
+      return inside(rule.pods, state.saddr) ? follow(rule.chain) : undefined;
+    case 'from-machine':
+      return local(state.saddr) ? follow(rule.chain) : undefined;
+    case 'admit':
+      return rule.ranges.some((range) => inside(range, state.saddr)) ? follow(rule.chain) : undefined;
     case 'unmark':
       state.mark &= ~SERVICE_MARK;
       return undefined;
@@ -145,16 +224,24 @@ function step(table: NftTable, rule: Rule, state: State, local: (address: string
       return inside(rule.local, state.saddr) && !inside(rule.pods, state.daddr) && !has(rule.nodes, state.daddr)
         ? masquerade()
         : undefined;
+    case 'drop':
+      return rule.match === undefined || hits(rule.match) ? { do: 'drop' } : undefined;
     case 'reject': {
       if (rule.protocol === 'TCP' && state.protocol !== 'TCP') return undefined;
-      const { match } = rule;
-      const hit =
-        match.what === 'range'
-          ? inside(match.cidr, state.daddr)
-          : match.what === 'services'
-            ? has(match.set, `${state.daddr} . ${portKey}`)
-            : !state.daddr.startsWith('127.') && has(match.set, portKey);
-      return hit ? { do: 'reject', with: rule.protocol === 'TCP' ? 'reset' : 'unreachable' } : undefined;
+      return hits(rule.match) ? { do: 'reject', with: rule.protocol === 'TCP' ? 'reset' : 'unreachable' } : undefined;
+    }
+  }
+}
+
+function among(ends: Ends, address: string, has: (set: string, key: string) => boolean): boolean {
+  switch (ends.are) {
+    case 'anyone':
+      return true;
+    case 'group':
+      return has(ends.group, address);
+    case 'spans': {
+      const number = parseAddress(address);
+      return ends.spans.some(([first, last]) => number >= first && number <= last);
     }
   }
 }

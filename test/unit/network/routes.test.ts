@@ -73,8 +73,9 @@ describe('wanted routes', () => {
     });
   }
 
-  it('have a blackhole for the own range and the Service range on loopback', () => {
+  it('have a blackhole for the own range, and on loopback the Service range and the address of DNS', () => {
     assert.deepEqual(want([SELF]).routes, [
+      { destination: '169.254.20.10/32', type: 'local', device: 'lo' },
       { destination: '198.19.1.0/24', type: 'blackhole' },
       { destination: '198.19.128.0/17', type: 'unicast', device: 'lo', mtu: 1500, source: '198.18.0.1' },
     ]);
@@ -125,6 +126,7 @@ describe('steps', () => {
       'net/ipv4/conf/plumb-vxlan/rp_filter=2',
       'bridge fdb replace f6:70:c6:12:07:07 dev plumb-vxlan dst 198.18.7.7 self permanent',
       'ip neighbour replace 198.19.3.0 lladdr f6:70:c6:12:07:07 dev plumb-vxlan nud permanent',
+      'ip route replace local 169.254.20.10/32 table local dev lo proto 78 metric 78',
       'ip route replace blackhole 198.19.1.0/24 proto 78 metric 78',
       'ip route replace 198.19.128.0/17 dev lo src 198.18.0.1 mtu 1450 proto 78 metric 78',
       'ip route replace 198.19.2.0/24 via 198.18.0.2 dev eth0 proto 78 metric 78',

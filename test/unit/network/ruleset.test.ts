@@ -223,6 +223,17 @@ describe('where a packet ends', () => {
     });
   });
 
+  it('lets a packet that is overlooked while a chain is replaced go nowhere', () => {
+    for (const affinity of [{}, { sessionAffinity: 'ClientIP' }] as const) {
+      const svc = service('cart', CLUSTER_IP, [{ port: 80 }], affinity);
+      // More than are drawn by a rule each, in which nothing is looked up.
+      const ends = Array.from({ length: 9 }, (_, i) => endpoint(`198.19.2.${i + 1}`));
+      const { chains } = tableOf(NO_LOCAL_PODS, [svc, slice(svc, ends)]);
+      const rules = [...chains].find(([name]) => name.startsWith('svc-cart-'))?.[1].rules;
+      assert.deepEqual(rules?.at(-1), { kind: 'drop' });
+    }
+  });
+
   it('gives a node port that two Services claim to the first by name', () => {
     const second = service('zweb', '198.19.128.11', [{ port: 80, nodePort: 30080 }]);
     const objects = [...here, second, slice(second, [endpoint('198.19.1.77')])];
@@ -442,6 +453,32 @@ describe('the text', () => {
       readFileSync(new URL('golden/one-service.nft', import.meta.url), 'utf8'),
     );
   });
+
+  for (const [what, count, map] of [
+    ['by a rule each up to eight', 8, false],
+    ['by one map beyond', 9, true],
+  ] as const)
+    it(`draws endpoints ${what}, with and without affinity, each as likely`, () => {
+      const addresses = Array.from({ length: count }, (_, i) => `198.19.2.${i + 1}`);
+      const ports = [{ name: 'http', port: 80 }];
+      for (const affinity of ['None', 'ClientIP']) {
+        const made = service('web', CLUSTER_IP, ports, { sessionAffinity: affinity });
+        const objects = [
+          made,
+          slice(
+            made,
+            addresses.map((address) => endpoint(address)),
+          ),
+        ];
+        const found = ends(objects, { from: '198.19.1.9', to: CLUSTER_IP, port: 80 });
+        assert.deepEqual(
+          found.end === 'delivered' && found.to,
+          addresses.map((address) => `${address}:8080`),
+        );
+        const text = renderTransaction('plumbline', commandsFor(...objects), '7');
+        assert.equal(/numgen random mod \d+ v?map/.test(text), map);
+      }
+    });
 
   it('is one chain when one endpoint of one of 2,000 Services changes', () => {
     const services = Array.from({ length: 2000 }, (_, i) =>

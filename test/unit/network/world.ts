@@ -3,6 +3,7 @@ import {
   ClusterManifest,
   keyOf,
   kindOfKey,
+  objectKey,
   OWN_API_VERSION,
   PodManifest,
   ServiceManifest,
@@ -25,7 +26,7 @@ import type { LocalPod, LocalPodSource } from '../../../nodeagent/core/local-pod
 
 export interface PortSpec {
   name?: string;
-  protocol?: 'TCP' | 'UDP';
+  protocol?: 'TCP' | 'UDP' | 'SCTP';
   port: number;
   targetPort?: number;
   nodePort?: number;
@@ -98,7 +99,8 @@ export class TestLocalPods implements LocalPodSource {
   /** Undefined: nothing of it is left. */
   see(of: Pod, address: string | undefined, ready = address !== undefined): void {
     this.pods.set(of.metadata.uid ?? '', { address, ready, over: address === undefined });
-    for (const listener of this.listeners) listener([`pods/default/${of.metadata.name}`]);
+    for (const listener of this.listeners)
+      listener([objectKey('Pod', of.metadata.namespace ?? 'default', of.metadata.name)]);
   }
 }
 

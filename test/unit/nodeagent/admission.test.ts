@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
-import { refusal, type Machine } from '../../../nodeagent/core/pod/admission.ts';
+import { refusal, refusalUnder, type Machine } from '../../../nodeagent/core/pod/admission.ts';
 import { pod } from './pods.ts';
 
 const NODE: Node = {
@@ -166,6 +166,33 @@ describe('refusal', () => {
     it(`${row.name}: ${row.refused === undefined ? 'runs' : 'refused'}`, () => {
       const why = refusal(row.pod, 'node' in row ? row.node : NODE, row.others ?? [], row.machine ?? ABLE);
       assert.equal(why && `${why.reason}: ${why.message}`, row.refused);
+    });
+  }
+});
+
+/** Source: Kubernetes pkg/kubelet/eviction/eviction_manager_test.go (the admission part of its tests). */
+describe('refusalUnder', () => {
+  const bearing = (key: string): Pod => pod({ tolerations: [{ key, operator: 'Exists', effect: 'NoSchedule' }] });
+  const CRITICAL = 2_000_000_000;
+  for (const [name, pressures, one, priority, refused] of [
+    ['nothing: any pod', [], pod(), 0, false],
+    ['memory: a best-effort pod', ['MemoryPressure'], pod(), 0, true],
+    ['memory: one that asks for some', ['MemoryPressure'], asks({ cpu: '1m' }), 0, false],
+    ['memory: one that bears it', ['MemoryPressure'], bearing('node.kubernetes.io/memory-pressure'), 0, false],
+    ['memory: one that bears something else', ['MemoryPressure'], bearing('node.kubernetes.io/disk-pressure'), 0, true],
+    ['memory: one that the system needs', ['MemoryPressure'], pod(), CRITICAL, false],
+    ['memory: one that is important', ['MemoryPressure'], pod(), 1_000_000_000, true],
+    ['disk: one that asks for memory', ['DiskPressure'], asks({ memory: '1Mi' }), 0, true],
+    ['disk: one that bears it', ['DiskPressure'], bearing('node.kubernetes.io/disk-pressure'), 0, true],
+    ['disk: one that the system needs', ['DiskPressure'], pod(), CRITICAL, false],
+    ['process ids', ['PIDPressure'], asks({ memory: '1Mi' }), 0, true],
+    ['memory and disk', ['MemoryPressure', 'DiskPressure'], asks({ memory: '1Mi' }), 0, true],
+  ] as const) {
+    it(`short of ${name}: ${refused ? 'refused' : 'runs'}`, () => {
+      assert.deepEqual(
+        refusalUnder(pressures, one, priority),
+        refused ? { reason: 'Evicted', message: `The node had condition: [${pressures.join(' ')}]. ` } : undefined,
+      );
     });
   }
 });

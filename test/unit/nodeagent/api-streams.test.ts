@@ -6,6 +6,7 @@ import { PassThrough, type Duplex } from 'node:stream';
 import { after, before, describe, it } from 'node:test';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { EXEC_UPGRADE } from '../../../contracts/agent/places.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { startApi, type ApiDeps } from '../../../nodeagent/loops/api/server.ts';
 import type { ContainerStreams } from '../../../nodeagent/ports/container-runtime.ts';
 import { makeFolder } from '../../support/folder.ts';
@@ -51,6 +52,14 @@ describe('upgraded requests', () => {
       socket: socketPath(),
       assignment: { current: () => ({ get: () => pod() }) },
       pods: { observed: () => seen({ containers: [container()] }) },
+      folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
+      clock: systemClock,
+      logs: {
+        async *read(_request: unknown, signal: AbortSignal) {
+          yield ['2026-01-01T00:00:00Z stdout F begins'];
+          await once(signal, 'abort');
+        },
+      },
       runtime: {
         exec: (_id: string, { command }: { readonly command: readonly string[] }) =>
           command[0] === 'cat' ? Promise.resolve(session()) : Promise.reject(new Error('no such command')),
@@ -107,5 +116,29 @@ describe('upgraded requests', () => {
     streams.push(await open());
     assert.deepEqual(await ask(EXEC), { status: 503, code: 'TooManyStreams' });
     for (const stream of streams) stream.destroy();
+  });
+
+  it('and so are logs that are followed, but not logs', async () => {
+    const log = (follow: boolean): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const path = `/v1/logs?namespace=default&pod=app&follow=${follow}`;
+        request({ socketPath: socketPath(), path, agent: false }, resolve).on('error', reject).end();
+      });
+    const followed = await Promise.all(Array.from({ length: 100 }, () => log(true)));
+    assert.deepEqual([...new Set(followed.map(({ statusCode }) => statusCode))], [200]);
+    const refused = await log(true);
+    assert.equal(refused.statusCode, 503);
+    assert.match(Buffer.concat((await refused.toArray()) as Buffer[]).toString(), /100 logs of this node are followed/);
+    const read = await log(false);
+    assert.equal(read.statusCode, 200);
+    const leaving = followed.pop() ?? assert.fail();
+    leaving.destroy();
+    // The agent hears of it when it does.
+    let again = await log(true);
+    while (again.statusCode === 503) {
+      again.resume();
+      again = await log(true);
+    }
+    for (const one of [...followed, again, read]) one.destroy();
   });
 });

@@ -1,16 +1,18 @@
 /** Commands in containers, with a runtime that fails at first. */
 import assert from 'node:assert/strict';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { removeFolder } from '../../../lab/remove-folder.ts';
 import { taskCommands } from '../../../nodeagent/adapters/cri/command.ts';
 import type { GrpcClient } from '../../../nodeagent/adapters/cri/grpc.ts';
 import { TASKS } from '../../../nodeagent/adapters/cri/task-messages.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 describe('commands in a container', () => {
-  it('looks for what an agent before left running until it has seen it, and once', async () => {
+  it('looks for what an agent before left running until it has seen it, and once', async (t) => {
+    const folder = makeFolder('plumbline-commands-');
+    t.after(() => removeFolder(folder));
     const asked: string[] = [];
     const client = {
       unary: async (method: { readonly path: string }) => {
@@ -22,7 +24,7 @@ describe('commands in a container', () => {
     } as unknown as GrpcClient;
     const commands = taskCommands({
       client,
-      folder: join(tmpdir(), 'never-made'),
+      folder,
       run: () => assert.fail('nothing is run'),
       clock: systemClock,
     });

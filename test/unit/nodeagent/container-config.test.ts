@@ -18,6 +18,9 @@ const facts = {
   recursiveReadOnly: false,
   appArmor: false,
   strictGroups: false,
+  userNamespaces: [],
+  clusterDns: false,
+  hugePageSizes: [],
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };
 const settings = {
@@ -401,6 +404,37 @@ describe('sandboxConfig', () => {
   });
 });
 
+describe('huge pages as a volume', () => {
+  const asking = (medium: string, ...sizes: readonly string[]) =>
+    planVolumes(
+      pod({
+        volumes: [{ name: 'v', emptyDir: { medium } }],
+        containers: sizes.map((size, at) => ({
+          name: `c${at}`,
+          image: 'app:1',
+          resources: { limits: { [`hugepages-${size}`]: size, memory: '1Mi' } },
+        })),
+        initContainers: sizes.length === 0 ? [{ name: 'i', image: 'app:1' }] : [],
+        ...(sizes.length === 0 && { containers: [{ name: 'main', image: 'app:1' }] }),
+      }),
+      objects,
+      folders,
+    );
+  for (const [what, plan, expected] of [
+    ['are of the size that the pod asks for, and as many', asking('HugePages', '2Mi', '2Mi'), [2 ** 21, 2 ** 22]],
+    ['are of the size of the medium', asking('HugePages-2Mi', '2Mi', '1Gi'), [2 ** 21, 2 ** 21]],
+    ['are not to be had where nobody asks', asking('HugePages'), /medium HugePages: hugePages storage requested, but/],
+    ['nor of another size', asking('HugePages-1Gi', '2Mi'), /medium HugePages-1Gi: hugePages storage requested, but/],
+    ['nor where their size is not said', asking('HugePages', '2Mi', '1Gi'), /can't be used if container requests mult/],
+  ] as const)
+    it(what, () => {
+      if (expected instanceof RegExp) return assert.ok(!plan.ok && expected.test(plan.message));
+      assert.ok(plan.ok);
+      const [volume] = plan.value;
+      return assert.deepEqual(volume?.kind === 'hugePages' && [volume.pageBytes, volume.sizeBytes], expected);
+    });
+});
+
 describe('planVolumes', () => {
   const withVolume = (volume: Record<string, unknown>) => pod({ volumes: [{ name: 'v', ...volume }] });
   it('gives each kind its place', () => {
@@ -414,6 +448,7 @@ describe('planVolumes', () => {
           { name: 'e', secret: { secretName: 'login' } },
           { name: 'f', nfs: { server: 'files', path: '/srv/a' } },
           { name: 'g', nfs: { server: 'fd00::1', path: '/', readOnly: true } },
+          { name: 'h', image: { reference: 'files' } },
         ],
       }),
       objects,
@@ -428,7 +463,9 @@ describe('planVolumes', () => {
             ? [v.path, v.medium, v.sizeBytes]
             : v.kind === 'nfs'
               ? [v.path, v.source, v.options]
-              : [v.path, v.kind === 'host' && v.type],
+              : v.kind === 'image'
+                ? [v.path, v.image, v.podUid]
+                : [v.path, v.kind === 'host' && v.type],
       ),
       [
         ['/state/pods/uid-1/volumes/a', 'disk', undefined],
@@ -438,6 +475,7 @@ describe('planVolumes', () => {
         ['/run/pods/uid-1/volumes/e', [['PASSWORD', 0o644, 'pw']]],
         ['/state/mounts/uid-1/volumes/f', 'files:/srv/a', []],
         ['/state/mounts/uid-1/volumes/g', '[fd00::1]:/', ['ro']],
+        ['/state/pods/uid-1/volumes/h', 'files:latest', 'uid-1'],
       ],
     );
   });

@@ -62,9 +62,9 @@ async function looks(times: number, world: World): Promise<string[]> {
     assignment: { current: () => ({ list: () => world.pods ?? [] }) } as unknown as DiskKeeperDeps['assignment'],
     pods: {
       observed: () => seen({ containers: [container()] }),
-      evict: (uid, _message, cause) => void did.push(`evict ${uid} for ${cause}`),
       wakeAll: () => undefined,
     },
+    evictor: { isBusy: () => false, evict: (uid) => void did.push(`evict ${uid}`) },
     hub: { statuses: () => new Map() },
     sandboxImage: () => 'pause',
     clock: {
@@ -88,11 +88,17 @@ async function looks(times: number, world: World): Promise<string[]> {
 describe('a keeper of a full disk', () => {
   it("evicts by the pods' own files when the runtime does not say what containers wrote", async () => {
     const runtime = (call: string) => (call === 'stats' ? new RuntimeError('Timeout', 'no answer') : undefined);
-    assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID} for NodePressure`]);
+    assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID}`]);
   });
 
-  it('gives the reserve back when there is nobody to evict', async () => {
-    assert.deepEqual(await looks(2, {}), ['reserve 0']);
+  it('keeps the reserve from what fills the disk and cannot be evicted', async () => {
+    assert.deepEqual(await looks(3, {}), []);
+  });
+
+  it('gives the reserve back for the end of a pod, once nothing of it can run that would take it', async () => {
+    const { metadata, ...rest } = pod();
+    const ending = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
+    assert.deepEqual(await looks(3, { pods: [ending] }), ['reserve 0']);
   });
 
   it('removes the other images when one cannot be removed', async () => {
@@ -131,6 +137,6 @@ describe('a keeper of a full disk', () => {
   it('removes no image while the runtime does not say which are in use', async () => {
     const runtime = (call: string) =>
       call === 'find app:1' ? new RuntimeError('Unavailable', 'no socket') : undefined;
-    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID} for NodePressure`]);
+    assert.deepEqual(await looks(2, { images: ['a'], pods: [pod()], runtime }), [`evict ${UID}`]);
   });
 });

@@ -5,7 +5,6 @@ import {
   imageBytesToFree,
   imagesToRemove,
   isFull,
-  podToEvict,
   reserveBytes,
   shortages,
   type DiskUse,
@@ -112,27 +111,4 @@ describe('images to remove', () => {
     );
     assert.deepEqual([...agedImages(first, [image('a')], new Set(), 9)], [['a', age(5, 5)]]);
   });
-});
-
-describe('the pod to evict', () => {
-  const pod = (uid: string, usedBytes: number, requestedBytes = 0, critical = false, counted = true) => ({
-    uid,
-    usedBytes,
-    requestedBytes,
-    critical,
-    counted,
-  });
-  for (const [name, pods, uid] of [
-    ['is none where there is none', [], undefined],
-    ['is the one that uses most', [pod('a', 5), pod('b', 9), pod('c', 7)], 'b'],
-    ['is one above its request before a larger one within', [pod('a', 5, 1), pod('b', 90, 100)], 'a'],
-    ['is the one nearest to its request when all are within', [pod('a', 5, 100), pod('b', 90, 100)], 'b'],
-    ['is no critical one', [pod('a', 50, 0, true), pod('b', 9)], 'b'],
-    ['is none that frees nothing', [pod('a', 0)], undefined],
-    ['is one with more files than are counted before all others', [pod('a', 90), pod('b', 0, 100, false, false)], 'b'],
-    ['is no critical one, however many files it has', [pod('a', 90, 0, true, false), pod('b', 1)], 'b'],
-    ['is the same for the same pods', [pod('b', 5), pod('a', 5)], 'a'],
-  ] as const) {
-    it(name, () => assert.equal(podToEvict(pods)?.uid, uid));
-  }
 });

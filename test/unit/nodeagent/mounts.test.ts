@@ -12,10 +12,10 @@ const ENV = new Map([
   ['EMPTY', ''],
 ]);
 
-function mounted(mount: Record<string, unknown>, recursiveReadOnly = false) {
+function mounted(mount: Record<string, unknown>, recursiveReadOnly = false, source: object = { emptyDir: {} }) {
   const one = pod({
     containers: [{ name: 'main', image: 'a:1', volumeMounts: [{ name: 'v', mountPath: '/v', ...mount }] }],
-    volumes: [{ name: 'v', emptyDir: {} }],
+    volumes: [{ name: 'v', ...source }],
   });
   const [container] = one.spec.containers;
   assert.ok(container);
@@ -55,6 +55,12 @@ describe('containerMounts', () => {
         readOnly: true,
         recursiveReadOnly: true,
       });
+  });
+
+  it('leaves the files of an image as they are mounted here, whatever the mount says', () => {
+    const image = { image: { reference: 'files:1' } };
+    for (const readOnly of [true, false])
+      assert.deepEqual(mounted({ readOnly, ...(readOnly && { recursiveReadOnly: 'Enabled' }) }, true, image), WHOLE);
   });
 
   for (const [mount, message] of [

@@ -23,7 +23,7 @@ describe("a pod's name", () => {
       const of = pod(spec);
       assert.equal(podHostname(of), short);
       assert.deepEqual(kernelHostname(of), { ok: true, value: kernel });
-      assert.ok(hostsFileText(of, '198.18.0.9', undefined).endsWith(`\n198.18.0.9\t${line}\n`));
+      assert.ok(hostsFileText(of, ['198.18.0.9'], undefined).endsWith(`\n198.18.0.9\t${line}\n`));
     });
 
   it('is no longer than the kernel takes', () => {
@@ -40,7 +40,7 @@ describe("a pod's hosts file", () => {
   const added = '\n\n# Entries added by HostAliases.\n192.0.2.1\ta.example\tb\n2001:db8::1\tc\n';
 
   it('has what is added', () => {
-    const text = hostsFileText(pod({ hostAliases }), '198.18.0.9', undefined);
+    const text = hostsFileText(pod({ hostAliases }), ['198.18.0.9'], undefined);
     assert.ok(text.startsWith('# Kubernetes-managed hosts file.\n') && text.endsWith(`198.18.0.9\tapp${added}`), text);
   });
 
@@ -48,7 +48,7 @@ describe("a pod's hosts file", () => {
     const inHost = pod({ hostNetwork: true, hostAliases });
     assert.equal(hasHostsFile(inHost), true);
     assert.equal(
-      hostsFileText(inHost, '192.0.2.9', '127.0.0.1 here\n'),
+      hostsFileText(inHost, ['192.0.2.9'], '127.0.0.1 here\n'),
       `# Kubernetes-managed hosts file (host network).\n127.0.0.1 here\n${added}`,
     );
     assert.equal(hasHostsFile(pod({ hostNetwork: true })), false);
@@ -105,13 +105,35 @@ describe("a pod's resolver", () => {
       },
     ],
   ] as const)
-    it(title, () => assert.deepEqual(podDns(pod(spec), of), wanted));
+    it(title, () => assert.deepEqual(podDns(pod(spec), { ...of, clusterDns: false }), wanted));
+
+  const cluster = ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
+  const server = '169.254.20.10';
+  for (const [title, spec, wanted] of [
+    ["asks the node, below the pod's namespace first, then as the host does", {}, [server]],
+    [
+      "asks the node in the host's network where it says so",
+      { hostNetwork: true, dnsPolicy: 'ClusterFirstWithHostNet' },
+      [server],
+    ],
+    ["is the host's in the host's network", { hostNetwork: true }, undefined],
+    ["is the host's with Default", { dnsPolicy: 'Default' }, undefined],
+    ['asks others after the node', { dnsConfig: { nameservers: ['192.0.2.53'] } }, [server, '192.0.2.53']],
+  ] as const)
+    it(`of the cluster ${title}`, () => {
+      const one = pod(spec);
+      const dns = podDns({ ...one, metadata: { ...one.metadata, namespace: 'shop' } }, { ...host, clusterDns: true });
+      assert.deepEqual(
+        dns,
+        wanted && { servers: wanted, searches: [...cluster, 'corp.example', '.'], options: ['ndots:5'] },
+      );
+    });
 
   it('searches no more, and nothing longer, than resolvers bear', () => {
     const searches = Array.from({ length: 40 }, (_, i) => `${i}.${'x'.repeat(90)}.example`);
     const dns = podDns(
       pod({ dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.1'], searches: ['y'.repeat(254), ...searches] } }),
-      host,
+      { ...host, clusterDns: true },
     );
     assert.equal(dns?.searches.length, 20);
     assert.ok((dns?.searches.join(' ').length ?? 0) <= 2048);

@@ -14,6 +14,7 @@ const machine: ReportInput['machine'] = {
   cpus: 4,
   memoryBytes: 8 * 2 ** 30,
   diskBytes: 2 ** 30,
+  hugePages: [],
   machineID: 'm',
   bootID: 'b',
   kernelVersion: '6',
@@ -35,6 +36,7 @@ const healthy = {
     systemdCgroup: false,
     recursiveReadOnly: false,
     strictGroups: false,
+    userNamespaces: [],
   },
 } as const;
 function viewWith(address: string | undefined): AssignmentView {
@@ -57,7 +59,7 @@ const base: ReportInput = {
   runtime: healthy,
   runtimeVersion: 'containerd://1',
   network: { version: 'v1', error: null },
-  disk: undefined,
+  pressures: {},
   view: viewWith(undefined),
   agentVersion: '1',
   agentRss: 1,
@@ -69,12 +71,36 @@ describe('nodeReport', () => {
     assert.deepEqual(report.capacity, { cpu: '4', memory: '8388608Ki', 'ephemeral-storage': '1048576Ki', pods: '110' });
     assert.equal(report.ready, true);
   });
-  it('tells of its disk once it was looked at', () => {
-    assert.ok(!('diskPressure' in nodeReport(base)));
-    assert.deepEqual(nodeReport({ ...base, disk: { pressure: true, message: 'm' } }).diskPressure, {
-      pressure: true,
-      message: 'm',
+  it('counts huge pages by their size, also where there are none now', () => {
+    const hugePages = [
+      { pageBytes: 64 * 1024, pages: 0 },
+      { pageBytes: 2 ** 21, pages: 512 },
+      { pageBytes: 2 ** 30, pages: 3 },
+    ];
+    const {
+      cpu: _cpu,
+      memory: _memory,
+      pods: _pods,
+      ...rest
+    } = nodeReport({ ...base, machine: { ...machine, hugePages } }).capacity;
+    assert.deepEqual(rest, {
+      'ephemeral-storage': '1048576Ki',
+      'hugepages-64Ki': '0',
+      'hugepages-2Mi': '1Gi',
+      'hugepages-1Gi': '3Gi',
     });
+  });
+  it('tells of what it may be short of once that was looked at', () => {
+    const short = { pressure: true, message: 'm' };
+    const { memoryPressure, diskPressure, pidPressure } = nodeReport({
+      ...base,
+      pressures: { MemoryPressure: short, PIDPressure: { pressure: false, message: 'n' } },
+    });
+    assert.deepEqual(
+      { memoryPressure, diskPressure, pidPressure },
+      { memoryPressure: short, diskPressure: undefined, pidPressure: { pressure: false, message: 'n' } },
+    );
+    assert.ok(!('diskPressure' in nodeReport(base)));
   });
   for (const [name, view, expected] of [
     ["the uplink's", viewWith(undefined), '198.18.0.1'],

@@ -9,11 +9,12 @@ import { startNodeReporter, type NodeReporterDeps } from '../../../nodeagent/loo
 import { createStatusHub } from '../../../nodeagent/loops/status-hub.ts';
 import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
 
-const MACHINE = {
+const MACHINE: Machine = {
   hostname: 'n1',
   cpus: 1,
   memoryBytes: 1,
   diskBytes: 1,
+  hugePages: [],
   machineID: 'm',
   bootID: 'b',
   kernelVersion: '6',
@@ -21,7 +22,7 @@ const MACHINE = {
   architecture: 'amd64',
   addresses: [],
   uplink: undefined,
-} as unknown as Machine;
+};
 
 describe('what the runtime can do', () => {
   const memory = memoryRuntime(systemClock);

@@ -42,6 +42,7 @@ describe('a volume', () => {
         done.push('grow');
       },
       isInUse: () => Promise.resolve(false),
+      size: () => Promise.resolve(0),
     };
     const mounts = { bind: () => Promise.resolve(), isShown: () => Promise.resolve(false) };
     return { kept: persistentFolders(join(root, name), mounts, images), done };

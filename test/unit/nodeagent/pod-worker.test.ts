@@ -5,6 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 import { createLimiter } from '../../../nodeagent/loops/limiter.ts';
+import { createUserIdHolder } from '../../../nodeagent/loops/user-ids.ts';
 import { startPodWorker, type PodWorkerDeps } from '../../../nodeagent/loops/pod-worker.ts';
 import { createStatusHub } from '../../../nodeagent/loops/status-hub.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
@@ -20,7 +21,11 @@ interface Rig {
 }
 
 /** A pod whose container has ended three times: the next pass removes the first one and starts the fourth. */
-function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused' | 'without effect' = 'done'): Rig {
+function rig(
+  tidyAttempts: PodFiles['tidyAttempts'],
+  removal: 'done' | 'refused' | 'without effect' = 'done',
+  rules: () => Promise<void> = async () => undefined,
+): Rig {
   const did: string[] = [];
   const logged: string[] = [];
   const running = container({ attempt: 3 });
@@ -34,7 +39,7 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
     listSandboxes: async () => [sandbox()],
     listContainers: async () => containers,
     container: async (id: string) => [...containers, running].find((one) => one.id === id)?.detail,
-    sandboxAddress: async () => '198.18.0.9',
+    sandboxAddresses: async () => ['198.18.0.9'],
     async removeContainer(id: string) {
       // In the first pass there is nothing to be started yet: the image comes first.
       if (!imageIsThere || removal === 'refused') throw new Error('the runtime is busy');
@@ -58,12 +63,18 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
       files: {
         syncVolumes: nothing,
         prepareContainer: nothing,
-        limitProcesses: nothing,
         tidyAttempts: async (...args: Parameters<PodFiles['tidyAttempts']>) => {
           did.push(`tidy up to ${args[2]}`);
           await tidyAttempts(...args);
         },
       } as unknown as PodFiles,
+      cgroups: { limit: nothing, remove: nothing },
+      policies: {
+        async passed(key, uid, address) {
+          did.push(`rules for ${key} ${uid} at ${address.join()}`);
+          await rules();
+        },
+      },
       images: {} as PodWorkerDeps['images'],
       puller: {
         async ensure() {
@@ -79,6 +90,7 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
         verdicts: () => new Map(),
       } as unknown as PodWorkerDeps['prober'],
       sandboxes: createLimiter(1),
+      userIds: createUserIdHolder({ listSandboxes: async () => [] }),
       hub: createStatusHub(systemClock),
       // All pauses are over at once.
       clock: {
@@ -92,14 +104,17 @@ function rig(tidyAttempts: PodFiles['tidyAttempts'], removal: 'done' | 'refused'
       facts: () => ({
         folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
         thermalPaths: [],
+        hugePageSizes: [],
         hostIP: '198.18.0.1',
         systemdCgroup: false,
         recursiveReadOnly: false,
         appArmor: false,
         strictGroups: false,
+        userNamespaces: [],
+        clusterDns: false,
       }),
       objects: () => NO_OBJECTS,
-      diskIsShort: () => false,
+      pressures: () => [],
       onGone: () => undefined,
       judgeResize: () => ({ is: 'fits' }),
       onObserved: () => undefined,
@@ -136,6 +151,39 @@ describe("a pod's worker", () => {
       r.logged.some((line) => line.includes('EIO')),
       r.logged.join(''),
     );
+  });
+
+  it('begins a process when the rules of policies have the pod, and not before', async () => {
+    let areWritten: () => void = () => undefined;
+    const written = new Promise<void>((resolve) => {
+      areWritten = resolve;
+    });
+    const r = rig(
+      async () => undefined,
+      'done',
+      () => written,
+    );
+    r.created();
+    const asked = `rules for pods/default/app ${UID} at 198.18.0.9`;
+    await until(() => r.did.includes(asked));
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    assert.ok(!r.did.includes('start main-3'));
+    areWritten();
+    await until(() => r.did.includes('start main-3'));
+    await r.close();
+  });
+
+  it('begins none where they cannot be written', async () => {
+    const r = rig(
+      async () => undefined,
+      'done',
+      async () => Promise.reject(new Error('not in force yet')),
+    );
+    r.created();
+    await until(() => r.logged.some((line) => line.includes('not in force yet')));
+    for (let turns = 0; turns < 50; turns += 1) await turn();
+    await r.close();
+    assert.ok(!r.did.includes('start main-3'));
   });
 
   it('keeps the files of a container that could not be removed', async () => {

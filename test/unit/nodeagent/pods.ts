@@ -136,6 +136,8 @@ export function brief(step: PodStep): string {
     case 'stopSandbox':
     case 'removeSandbox':
       return `${step.do} ${step.id}`;
+    case 'limitPod':
+      return `limit pod ${JSON.stringify(step.limits)}`;
     case 'syncVolumes':
       return 'volumes';
     case 'cleanUp':

@@ -1,12 +1,19 @@
 /** Changes of cpu and memory while a pod runs: what is done, told, and when there is room. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EphemeralContainer, type Node, type Pod, type PodStatus } from '../../../contracts/objects/index.ts';
+import {
+  EphemeralContainer,
+  type ContainerStatus,
+  type Node,
+  type Pod,
+  type PodStatus,
+} from '../../../contracts/objects/index.ts';
 import { resizeVerdict } from '../../../nodeagent/core/pod/admission.ts';
 import { ANNOTATION } from '../../../nodeagent/core/pod/identity.ts';
-import { remember } from '../../../nodeagent/core/pod/memory.ts';
+import { memoryAfter, remember } from '../../../nodeagent/core/pod/memory.ts';
 import { planPod, type PodInput } from '../../../nodeagent/core/pod/plan.ts';
 import { allocatedBefore, asked, madeWith, withAllocation } from '../../../nodeagent/core/pod/allocation.ts';
+import { podLimits } from '../../../nodeagent/core/pod/pod-limits.ts';
 import { podStatus } from '../../../nodeagent/core/pod/status.ts';
 import { brief, container, input, NOW, pod, remembered, seen } from './pods.ts';
 
@@ -20,6 +27,15 @@ const madeSmall = (more: Parameters<typeof container>[0] = {}) => {
   return { ...made, annotations: { ...made.annotations, [ANNOTATION.resources]: madeWith({ resources: small }) } };
 };
 const runs = seen({ containers: [madeSmall()] });
+/** Whose cgroup the agent sets. */
+const ours = (): PodInput['observed'] => {
+  const made = seen({ containers: [madeSmall()] });
+  return {
+    ...made,
+    sandboxes: made.sandboxes.map((one) => ({ ...one, annotations: { [ANNOTATION.limited]: 'true' } })),
+  };
+};
+const LARGE_LIMITS = podLimits(asking(large));
 const RESIZE = 'resize main-0 {"limits":{"memory":"256Mi"},"requests":{"cpu":"200m","memory":"64Mi"}}';
 
 describe('a running container whose resources change', () => {
@@ -51,6 +67,30 @@ describe('a running container whose resources change', () => {
       steps: [],
     },
     {
+      name: 'was resized, and with it its pod',
+      given: { pod: asking(large), observed: ours(), memory: remembered({ resized: new Map([['main-0', large]]) }) },
+      steps: [`limit pod ${JSON.stringify(LARGE_LIMITS)}`],
+    },
+    {
+      name: 'was resized, and its pod has its limits',
+      given: {
+        pod: asking(large),
+        observed: ours(),
+        memory: remembered({ resized: new Map([['main-0', large]]), limits: LARGE_LIMITS }),
+      },
+      steps: [],
+    },
+    {
+      name: 'is resized before its pod',
+      given: { pod: asking(large), observed: ours(), memory: remembered({ limits: podLimits(asking(small)) }) },
+      steps: [RESIZE],
+    },
+    {
+      name: 'runs as it was made, as does its pod',
+      given: { pod: asking(small), observed: ours() },
+      steps: [],
+    },
+    {
       name: 'waits after a failure',
       given: {
         pod: asking(large),
@@ -66,8 +106,21 @@ describe('a running container whose resources change', () => {
       steps: [],
     },
     {
+      name: 'that did its work by itself is not made again for new resources',
+      given: {
+        pod: asking(large, onRestart('memory'), {
+          restartPolicy: 'OnFailure',
+          initContainers: [{ name: 'aside', image: 'app:1', restartPolicy: 'Always' }],
+        }),
+        observed: seen({ containers: [madeSmall({ state: 'exited', attempt: 1 }), container({ name: 'aside' })] }),
+      },
+      // The pod is over.
+      steps: ['kill aside-0 30s PodOver'],
+    },
+    {
       name: 'that ended for its new resources is made again at once, whatever its policy',
       given: {
+        memory: remembered({ endedToResize: new Set(['main-1']) }),
         pod: asking(large, onRestart('memory'), { restartPolicy: 'OnFailure' }),
         observed: seen({ containers: [madeSmall({ state: 'exited', attempt: 1, backoffMs: 10_000 })] }),
         // Told while it ended: what is allocated.
@@ -101,6 +154,32 @@ describe('a running container whose resources change', () => {
   ];
   for (const { name, given, steps } of rows)
     it(name, () => assert.deepEqual(planPod(input({ observed: runs, ...given })).steps.map(brief), steps));
+});
+
+describe('what is remembered of containers that are ended to be resized', () => {
+  const kill = { do: 'killContainer', id: 'main-0', container: 'main', graceSeconds: 1, message: '' } as const;
+  const after = (reason: 'Resized' | 'Unhealthy') =>
+    remember(remembered(), { ...kill, reason, preStop: undefined, after: [] }, { ok: true }, NOW).endedToResize;
+
+  it('is which they are, until they are removed', () => {
+    assert.deepEqual([...after('Resized')], ['main-0']);
+    assert.deepEqual([...after('Unhealthy')], []);
+    const memory = remembered({ endedToResize: after('Resized') });
+    const removed = remember(memory, { do: 'removeContainer', id: 'main-0' }, { ok: true }, NOW);
+    assert.deepEqual([...removed.endedToResize], []);
+  });
+
+  it('may be any that ran when the agent before was heard last', () => {
+    const told = (name: string, state: object) =>
+      ({ name, state, containerID: `containerd://${name}-0` }) as unknown as ContainerStatus;
+    const previous: PodStatus = {
+      phase: 'Running',
+      containerStatuses: [told('a', { running: { startedAt: '' } }), told('b', { terminated: {} })],
+      initContainerStatuses: [told('c', { running: { startedAt: '' } })],
+    };
+    assert.deepEqual([...memoryAfter(previous).endedToResize], ['a-0', 'c-0']);
+    assert.deepEqual(memoryAfter(undefined).endedToResize, new Set());
+  });
 });
 
 describe('the status of a pod that is resized', () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UsageReport } from '../../../contracts/agent/index.ts';
 import { machineUse } from '../../../nodeagent/adapters/system/machine-use.ts';
-import { busyNanoseconds, workingSet } from '../../../nodeagent/core/node/machine-use.ts';
+import { busyNanoseconds, memoryOf } from '../../../nodeagent/core/node/machine-use.ts';
 import { usageReport } from '../../../nodeagent/core/node/usage-report.ts';
 import type { ObservedPod } from '../../../nodeagent/core/pod/observed.ts';
 
@@ -25,13 +25,17 @@ describe('the use of a machine', () => {
   });
 
   it('is memory that is not free, but for files that were not read lately', () => {
-    assert.equal(workingSet(MEMINFO), 3_000_000 * 1024);
-    assert.equal(workingSet('MemTotal: 10 kB\nMemFree: 4 kB\n'), 6 * 1024, 'a kernel that counts no such files');
+    assert.equal(memoryOf(MEMINFO)?.workingSet, 3_000_000 * 1024);
+    assert.equal(
+      memoryOf('MemTotal: 10 kB\nMemFree: 4 kB\n')?.workingSet,
+      6 * 1024,
+      'a kernel that counts no such files',
+    );
   });
 
   it('is not known from anything else', () => {
     for (const text of ['', 'cpu  1 2\n', 'cpu  a b c d e f g\n']) assert.equal(busyNanoseconds(text), undefined);
-    for (const text of ['', 'MemTotal: 5 kB\n']) assert.equal(workingSet(text), undefined);
+    for (const text of ['', 'MemTotal: 5 kB\n']) assert.equal(memoryOf(text), undefined);
   });
 
   it('is told by this machine', async () => {

@@ -1,13 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { roomForVolumes } from '../../../nodeagent/core/node/disk.ts';
-import {
-  deviceNumber,
-  fileSystemBytes,
-  imageBytes,
-  loopDevices,
-  mayGrowInto,
-} from '../../../nodeagent/core/node/volume-image.ts';
+import { imageBytes } from '../../../contracts/objects/local-volumes.ts';
+import { isNewsOfRoom, roomForVolumes } from '../../../nodeagent/core/node/disk.ts';
+import { deviceNumber, fileSystemBytes, loopDevices, mayGrowInto } from '../../../nodeagent/core/node/volume-image.ts';
 
 const MIB = 2 ** 20;
 const GIB = 2 ** 30;
@@ -25,6 +20,12 @@ describe('the image of a volume', () => {
     assert.equal(roomForVolumes({ bytes: 10 * GIB, freeBytes: 5 * GIB }), 4 * GIB);
     assert.equal(roomForVolumes({ bytes: 10 * GIB, freeBytes: GIB / 2 }), 0);
     assert.equal(roomForVolumes({ bytes: 4000 * GIB, freeBytes: 100 * GIB }), 90 * GIB);
+  });
+
+  it('is told of anew where there is room for more or less by a few per cent', () => {
+    const news = [undefined, 100, 103, 104, 97, 96, 0].map((told) => isNewsOfRoom(100, told));
+    assert.deepEqual(news, [true, false, false, true, false, true, true]);
+    assert.equal(isNewsOfRoom(0, 0), false);
   });
 
   it('tells how large its file system is', () => {

@@ -50,6 +50,45 @@ const owned = {
 };
 
 describe('assignment of a node', () => {
+  it('holds the passwords of the routers that it speaks to', () => {
+    const near = nodeObject('n1', '10.0.1.0/24');
+    const rack = (name: string): Stored =>
+      stored<'Node'>({ ...near, metadata: { ...near.metadata, labels: { rack: name } } });
+    const router = (rackName: string): Stored =>
+      stored<'BGPPeer'>({
+        apiVersion: 'metallb.io/v1beta2',
+        kind: 'BGPPeer',
+        metadata: { name: 'router', namespace: 'default' },
+        spec: {
+          myASN: 1,
+          peerASN: 2,
+          peerAddress: '192.0.2.1',
+          peerPort: 179,
+          enableGracefulRestart: false,
+          ebgpMultiHop: false,
+          passwordSecret: { name: 'word' },
+          nodeSelectors: [{ matchLabels: { rack: rackName } }],
+        },
+      });
+    const mine = tracker(rack('a'), nodeObject('n2', '10.0.2.0/24'), secret('word'), secret('other'), router('a'));
+    const [one, two] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
+    const isThere = (agent: Agent): boolean => agent.objects.has('secrets/default/word');
+    assert.deepEqual([isThere(one), isThere(two)], [true, false]);
+    assert.equal(one.objects.has('secrets/default/other'), false);
+    for (const [change, expected] of [
+      [router('b'), false],
+      [router('a'), true],
+      [rack('c'), false],
+      [rack('a'), true],
+    ] as const) {
+      mine.observe('put', change, 0);
+      assert.equal(isThere(bringUp(mine, 'n1', one)), expected);
+    }
+    mine.observe('delete', router('a'), 0);
+    assert.equal(isThere(bringUp(mine, 'n1', one)), false);
+    assert.equal(isThere(bringUp(mine, 'n2', two)), false);
+  });
+
   it('holds its pods and what they refer to, not who owns them, and what every node holds', () => {
     const mine = tracker(
       web,
@@ -84,6 +123,30 @@ describe('assignment of a node', () => {
       'pods/default/p2',
       'services/default/web',
     ]);
+  });
+
+  it('holds what its own proxy has to do, with those Secrets of all namespaces that it serves', () => {
+    const proxy = (node: string, namespace: string): Stored =>
+      stored<'ProxyConfig'>({
+        apiVersion: 'plumbline.dev/v1alpha1',
+        kind: 'ProxyConfig',
+        metadata: { name: node },
+        spec: {
+          ports: [
+            { port: 443, protocol: 'https', hosts: [{ hostname: '', certificates: [{ namespace, name: 'tls' }] }] },
+          ],
+          backends: [],
+        },
+      });
+    const tls = (namespace: string): Stored => ({
+      ...secret('tls'),
+      metadata: { ...secret('tls').metadata, namespace },
+    });
+    const mine = tracker(proxy('n1', 'team'), proxy('n2', 'other'), tls('team'), tls('other'), tls('default'));
+    const agent = bringUp(mine, 'n1');
+    assert.deepEqual(agent.keys(), ['proxyconfigs.plumbline.dev//n1', 'secrets/team/tls']);
+    mine.observe('delete', proxy('n1', 'team'), 0);
+    assert.deepEqual(bringUp(mine, 'n1', agent).keys(), []);
   });
 
   for (const [what, count] of [
@@ -185,7 +248,7 @@ describe('assignment of a node', () => {
     });
   }
 
-  it('tells a node of its own labels, taints and allocatable resources, and no other of them', () => {
+  it('tells a node of its own taints and allocatable resources, and no other of them', () => {
     const bare = nodeObject('n1', '10.0.1.0/24');
     const mine = tracker(bare, n2);
     const [a1, a2] = [bringUp(mine, 'n1'), bringUp(mine, 'n2')];
@@ -208,7 +271,7 @@ describe('assignment of a node', () => {
     );
     assert.deepEqual(
       [others?.metadata.labels, others?.spec.taints, others?.status?.allocatable],
-      [undefined, undefined, undefined],
+      [{ zone: 'a' }, undefined, undefined],
     );
     mine.observe('delete', told, 0);
     assert.equal(bringUp(mine, 'n1', a1).objects.has('nodes//n1'), false);

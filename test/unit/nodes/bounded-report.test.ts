@@ -27,6 +27,7 @@ const container = {
   image: 'app:v1',
   imageID: 'sha256:1',
   containerID: 'containerd://1',
+  stopSignal: 'SIGUSR1',
   allocatedResources: { cpu: '1' },
   resources: { limits: { cpu: '2' }, requests: { cpu: '1' } },
 };
@@ -143,6 +144,7 @@ describe("a node's word on a pod", () => {
           ...container,
           image: long,
           imageID: long,
+          stopSignal: long,
           state: { terminated },
           lastState: { waiting: { reason: long, message: long } },
         },

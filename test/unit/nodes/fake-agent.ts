@@ -2,6 +2,8 @@
 import { createServer, type ServerResponse } from 'node:http';
 import {
   AGENT_API,
+  ALIKE_KINDS,
+  alikeParts,
   NODE_PATHS,
   type AgentInfo,
   type AssignmentUpdate,
@@ -10,6 +12,7 @@ import {
   type StatusLine,
 } from '../../../contracts/agent/index.ts';
 import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { alikeLines } from '../../../nodeagent/loops/api/inventory.ts';
 import { MemoryMachine } from '../../../reconciler/adapters/memory/node-transport.ts';
 import type { AgentPayloads } from '../../../reconciler/ports/agent-payloads.ts';
 
@@ -28,6 +31,7 @@ export const PAYLOADS: AgentPayloads = {
 
 export const NODE_REPORT: NodeReport = {
   internalIP: '198.18.0.5',
+  internalIPv6: '2001:db8::7',
   hostname: 'n1',
   capacity: { cpu: '2', memory: '4000000000', pods: '110' },
   nodeInfo: {
@@ -44,12 +48,30 @@ export const NODE_REPORT: NodeReport = {
   message: 'ready',
   networkVersion: null,
   networkError: null,
+  memoryPressure: { pressure: false, message: 'the node has memory to spare' },
   diskPressure: { pressure: false, message: 'the node has disk to spare' },
+  pidPressure: { pressure: false, message: 'the node has process ids to spare' },
   goneVolumes: ['pvc-1'],
+  tendedVolumes: [
+    { name: 'pvc-2', is: 'made' },
+    { name: 'pvc-3', is: 'failed', message: 'no mount.nfs' },
+  ],
+  volumeRoom: 1_000_000,
   growingVolumes: [
     { name: 'pvc-2', bytes: 1 },
     { name: 'pvc-3', message: 'no room' },
   ],
+  proxy: {
+    generation: 3,
+    problems: [{ port: 443, message: 'no certificate' }, { message: 'haproxy is not installed' }],
+  },
+  bgp: {
+    sessions: [
+      { peer: 'net/a', established: true },
+      { peer: 'net/b', established: false, message: 'Connection refused' },
+    ],
+    problems: [{ peer: 'net/b', message: 'no secret' }, { message: 'no pool' }],
+  },
   agentRss: 1,
 };
 
@@ -71,6 +93,12 @@ export class FakeAgent {
   asked = 0;
   /** Answer to the next assignments instead of taking them. */
   refuse: { readonly status: number; readonly code: string } | undefined;
+  /** Tells what all nodes hold alike as digests where it is asked to. */
+  digests = true;
+  /** What is behind them, for an agent that lies. */
+  behind: (() => readonly string[]) | undefined;
+  /** Parts that it was asked for. */
+  readonly parts: number[] = [];
   /** Hears assignments and never answers. */
   mute = false;
   readonly #listeners = new Set<ServerResponse>();
@@ -94,7 +122,7 @@ export class FakeAgent {
     this.machine.sockets.set(
       NODE_PATHS.socket,
       createServer((request, response) => {
-        const path = request.url?.slice(AGENT_API.length).split('?')[0];
+        const [path, query] = request.url?.slice(AGENT_API.length).split('?') ?? [];
         if (path === '/status') return this.#status(response);
         if (path === '/info') {
           response.end(JSON.stringify(this.#info()));
@@ -103,10 +131,16 @@ export class FakeAgent {
         }
         if (path === '/inventory/lines')
           return void response.end(
-            this.#inventory()
+            this.#inventory(this.digests && query === 'alike=digests')
               .map((line) => `${JSON.stringify(line)}\n`)
               .join(''),
           );
+        if (path === '/inventory/alike') {
+          const parts = query?.slice('parts='.length).split(',').map(Number) ?? [];
+          this.parts.push(...parts);
+          const lines = this.behind?.() ?? [...alikeLines(alikeParts([...this.objects.values()]), parts)];
+          return void response.end(lines.map((line) => `${line}\n`).join(''));
+        }
         const chunks: Buffer[] = [];
         request.on('data', (chunk: Buffer) => chunks.push(chunk));
         request.on('end', () =>
@@ -130,11 +164,15 @@ export class FakeAgent {
     while (!look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
   }
 
-  #inventory(): readonly InventoryLine[] {
+  #inventory(asDigests: boolean): readonly InventoryLine[] {
+    const objects = [...this.objects.values()];
+    const alike = [...alikeParts(objects)].map(([part, { digest }]) => [part, digest] as [number, string]);
+    const isDigested = ({ kind }: KubeObject): boolean => asDigests && ALIKE_KINDS.some((one) => one === kind);
     const pods = this.lines.flatMap((line) => (line.type === 'pod' ? [{ pod: line.pod }] : []));
     return [
       { info: this.#info() },
-      ...[...this.objects.values()].map((object) => ({ object })),
+      ...(asDigests ? [{ alike }] : []),
+      ...objects.filter((object) => !isDigested(object)).map((object) => ({ object })),
       ...pods,
       { end: true },
     ];

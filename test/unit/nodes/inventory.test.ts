@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { InventoryReader } from '../../../reconciler/controllers/nodes/inventory.ts';
+import { AlikeLines, InventoryReader } from '../../../reconciler/controllers/nodes/inventory.ts';
 
 const INFO = {
   agentVersion: '1',
@@ -58,4 +58,34 @@ describe('a pod whose spec cannot be read', () => {
     assert.deepEqual([claims.length, unread], [1, 0]);
   });
   it('is left out where it is on no node', () => assert.deepEqual(told({ containers: 5 }).claims, []));
+});
+
+describe('what many nodes tell alike', () => {
+  const node = (podCIDR: string): string =>
+    JSON.stringify({ object: { apiVersion: 'v1', kind: 'Node', metadata: { name: 'n9' }, spec: { podCIDR } } });
+  const metadata = { name: 'p', namespace: 'default', uid: 'u', creationTimestamp: '2026-01-01T00:00:00Z' };
+  const spec = { nodeName: 'n1', containers: [{ name: 'web', image: 'x:1' }] };
+  const pod = JSON.stringify({ object: { apiVersion: 'v1', kind: 'Pod', metadata, spec } });
+  const told = (alike: AlikeLines | undefined, lines: readonly string[]) => {
+    const reader = new InventoryReader(alike);
+    for (const line of [...lines, JSON.stringify({ info: INFO }), JSON.stringify({ end: true })]) reader.take(line);
+    return reader.finish();
+  };
+  const lines = [node('10.0.0.0/24'), pod, node('10.0.1.0/24'), node('10.0.0.0/24'), 'no line', '{"object":{}}'];
+
+  it('is what each would be read to have told by itself, and is one object', () => {
+    const alike = new AlikeLines();
+    const [first, second] = [told(alike, lines), told(alike, lines)];
+    assert.deepEqual(first, told(undefined, lines));
+    assert.deepEqual(second, first);
+    const ranges = ({ claims }: typeof first): readonly unknown[] => claims.filter(({ kind }) => kind === 'Node');
+    for (const [index, claim] of ranges(second).entries()) assert.equal(claim, ranges(first)[index]);
+    assert.notEqual(second.claims[1], first.claims[1]);
+  });
+
+  it('is read each time where it finds no room', () => {
+    const alike = new AlikeLines(100);
+    assert.deepEqual(told(alike, lines), told(undefined, lines));
+    assert.deepEqual(told(alike, lines), told(undefined, lines));
+  });
 });

@@ -139,7 +139,7 @@ describe('control planes that tell each other of their nodes', () => {
     await w.writer.submit([{ do: 'delete', key: keyOf(pod), uid, graceSeconds: 30 }], 'test', w.signal);
     const table = new Table();
     table.otherSays({ upTo: 0, shards: [] });
-    const sync = startSync(w, new MemoryNodeTransport(), { planes: table });
+    const sync = await startSync(w, new MemoryNodeTransport(), { planes: table });
     await table.looks.reach('all', 2);
     await sync.close();
     await w.close();

@@ -24,6 +24,7 @@ import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
 import { recoverState, type RecoveredState } from '../../../reconciler/core/nodes/recovered-state.ts';
 import { unexplainedIn } from '../../../reconciler/core/nodes/claim-sorting.ts';
 import { withinPlaces, type NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 import { UNHEARD_ANNOTATION } from '../../../reconciler/core/workloads/unheard.ts';
 import { cluster, machine } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -269,7 +270,8 @@ describe('a CronJob after the store was lost', () => {
     const earlier = spec.template;
     const now = cronJob('task:v2');
     const words = [word([ofRun('p1', MINUTES - 1), ofRun('p2', MINUTES + 60)], [report('p1', 'Running')])];
-    assert.ok(unexplainedIn(words, state(now))(new Map([[keyOf(now), [now.spec.jobTemplate.spec.template]]])));
+    const unexplained = finish(unexplainedIn(words, state(now)));
+    assert.ok(finish(unexplained(new Map([[keyOf(now), [now.spec.jobTemplate.spec.template]]]))));
     const { objects, refused } = recovered(words, now, { earlier: [earlier] });
     assert.deepEqual(
       refused.map(({ key }) => key),

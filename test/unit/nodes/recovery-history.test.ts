@@ -32,7 +32,7 @@ describe('what a recovery reads in Git', () => {
   ])
     it(`is not held up by one commit: ${failure.code}`, async () => {
       assert.equal((await history({ c3: failure }).applied(['c3', 'c2'], signal)).revision, 'c2');
-      const found = await history({ c2: failure }).templates(new Map(), () => false, signal);
+      const found = await history({ c2: failure }).templates(new Map(), async () => false, signal);
       assert.equal(found.size, 0);
     });
 

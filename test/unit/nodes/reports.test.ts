@@ -348,6 +348,46 @@ describe('a node report', () => {
     });
   }
 
+  it('tells how far the proxy is for as long as there is one', () => {
+    const proxy = { generation: 2, problems: [{ port: 443, message: 'port 443 is in use' }] };
+    const told = observedNodeStatus(status, { report: { ...nodeReport, proxy }, machine, heardAt: NOW });
+    assert.deepEqual(told.proxy, proxy);
+    const later = observedNodeStatus(told, { report: nodeReport, machine, heardAt: NOW });
+    assert.equal(later.proxy, undefined);
+    assert.ok(differsBeyondHeartbeat(told, later));
+  });
+
+  it('counts what huge pages hold for no memory', () => {
+    const { allocatable } = observedNodeStatus(undefined, {
+      report: { ...nodeReport, capacity: { cpu: '2', memory: '8Gi', 'hugepages-2Mi': '1Gi', 'hugepages-1Gi': '2Gi' } },
+      machine: { maxPods: 20, reserved: { memory: '1Gi' } },
+      heardAt: NOW,
+    });
+    assert.equal(allocatable?.['memory'], String(4 * 2 ** 30));
+    assert.equal(allocatable?.['hugepages-2Mi'], '1Gi');
+  });
+
+  it('tells what each node is short of in words of its own', () => {
+    const [yes, no] = [
+      { pressure: true, message: 'short' },
+      { pressure: false, message: 'enough' },
+    ];
+    const told = (report: Partial<typeof nodeReport>): readonly string[] =>
+      (observedNodeStatus(undefined, { report: { ...nodeReport, ...report }, machine, heardAt: NOW }).conditions ?? [])
+        .filter(({ type }) => type.endsWith('Pressure'))
+        .map(({ type, status, reason, message }) => `${type} ${status} ${reason ?? ''} ${message ?? ''}`);
+    assert.deepEqual(told({}), []);
+    assert.deepEqual(told({ memoryPressure: yes, diskPressure: no, pidPressure: yes }), [
+      'MemoryPressure True AgentHasInsufficientMemory short',
+      'DiskPressure False AgentHasNoDiskPressure enough',
+      'PIDPressure True AgentHasInsufficientPID short',
+    ]);
+    assert.deepEqual(told({ memoryPressure: no, pidPressure: no }), [
+      'MemoryPressure False AgentHasSufficientMemory enough',
+      'PIDPressure False AgentHasSufficientPID enough',
+    ]);
+  });
+
   it('tells of disk pressure when the agent does; what is known stays with one that does not', () => {
     const short = observedNodeStatus(status, {
       report: { ...nodeReport, diskPressure: { pressure: true, message: 'short of disk' } },

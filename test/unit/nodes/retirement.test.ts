@@ -50,7 +50,7 @@ describe("a server that is the cluster's no more", () => {
     transport = new MemoryNodeTransport();
     powerOn();
     await put(machine('n1'));
-    sync = startSync(w, transport);
+    sync = await startSync(w, transport);
     takeAll(sync);
     another = new FakeAgent();
     another.machine.hostKey = elsewhere.hostKey;

@@ -1,12 +1,27 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { PodReport } from '../../../contracts/agent/index.ts';
-import { objectKey, type PodStatus, type Stored } from '../../../contracts/objects/index.ts';
+import type { PodReport, TendedVolume } from '../../../contracts/agent/index.ts';
+import {
+  objectKey,
+  PersistentVolumeClaimManifest,
+  StorageClassManifest,
+  type PodStatus,
+  type Stored,
+  type StoredPersistentVolumeClaim,
+} from '../../../contracts/objects/index.ts';
+import { shareWork } from '../../../contracts/objects/nfs-volumes.ts';
 import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
-import { pod } from '../controllers/objects.ts';
+import { shareVolume } from '../../../reconciler/core/volumes/share-volume.ts';
+import { node, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
+import { NODE_REPORT } from './fake-agent.ts';
 
 const running: PodStatus = { phase: 'Running', podIP: '198.19.1.2' };
+
+function found<T>(object: T | undefined): T {
+  assert.ok(object);
+  return object;
+}
 
 describe('StatusWriter', () => {
   let w: World;
@@ -42,6 +57,48 @@ describe('StatusWriter', () => {
     writer.pod('n2', report(p, { phase: 'Failed' }));
     await w.until(() => status() !== undefined, 'a status');
     assert.equal(status()?.phase, 'Running');
+  });
+
+  it('writes what the tender of a volume on a share says of it, and the room that a node has, and no word of others', async () => {
+    const claim = PersistentVolumeClaimManifest.parse({
+      apiVersion: 'v1',
+      kind: 'PersistentVolumeClaim',
+      metadata: { name: 'data', namespace: 'default' },
+      spec: { accessModes: ['ReadWriteMany'], resources: { requests: { storage: '1Gi' } } },
+    });
+    const nfs = StorageClassManifest.parse({
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'nfs' },
+      provisioner: 'nfs.csi.k8s.io',
+      parameters: { server: 'files', share: '/srv' },
+    });
+    const stored = { ...claim, metadata: { ...claim.metadata, uid: 'u1' } } as StoredPersistentVolumeClaim;
+    const made = shareVolume(stored, nfs, 'n1');
+    assert.ok(typeof made !== 'string');
+    await w.cache.write([
+      { op: 'create', object: made },
+      { op: 'create', object: node('n1') },
+      { op: 'create', object: node('n2') },
+    ]);
+    const { name } = made.metadata;
+    const volume = () => w.cache.get(objectKey('PersistentVolume', undefined, name));
+    const say = (from: string, is: TendedVolume['is'], message: string, volumeRoom: number): void =>
+      writer.node(from, {
+        report: { ...NODE_REPORT, volumeRoom, tendedVolumes: [{ name, is, message }] },
+        machine: { maxPods: 110 },
+        heardAt: '2026-01-01T00:00:00Z',
+      });
+    const roomOf = (of: string): string | undefined =>
+      w.cache.get(objectKey('Node', undefined, of))?.status?.volumeRoom;
+    say('n2', 'made', '', 7);
+    await w.until(() => roomOf('n2') === '7', 'what n2 said');
+    say('n1', 'failed', 'no mount.nfs', 8);
+    await w.until(() => volume()?.status?.message !== undefined, 'why it is not made');
+    assert.equal(volume()?.status?.message, 'node n1: no mount.nfs');
+    assert.equal(shareWork(found(volume())), 'make');
+    say('n1', 'made', '', 9);
+    await w.until(() => shareWork(found(volume())) === undefined, 'that it is made');
   });
 
   it('writes thousands of reports of one moment in rounds, and all of them', async () => {

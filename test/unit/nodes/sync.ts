@@ -8,11 +8,11 @@ import { PAYLOADS } from './fake-agent.ts';
 export const EPOCH = 1000;
 
 /** Started; speaks to no node yet. */
-export function startSync(
-  { cache, store, recorder, queue, clock, log, state }: World,
+export async function startSync(
+  { cache, store, recorder, queue, clock, log, state, signal }: World,
   transport: MemoryNodeTransport,
   more: Partial<NodeSyncOptions> = {},
-): NodeSync {
+): Promise<NodeSync> {
   const sync = new NodeSync({
     cache,
     store,
@@ -26,7 +26,7 @@ export function startSync(
     random: () => 0,
     ...more,
   });
-  sync.start();
+  await sync.start(signal);
   return sync;
 }
 

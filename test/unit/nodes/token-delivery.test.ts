@@ -31,12 +31,12 @@ describe('tokens of a pod', () => {
       await put(machine(name, { address: ADDRESSES[name] }));
       await put({ apiVersion: 'v1', kind: 'Node', metadata: { name }, spec: { podCIDR: `198.19.${index}.0/24` } });
     }
-    const begin = (epoch: number): ReturnType<typeof startSync> => {
-      const sync = startSync(w, transport, { tokenKey: new SigningKey(PEM.toString()) });
+    const begin = async (epoch: number): ReturnType<typeof startSync> => {
+      const sync = await startSync(w, transport, { tokenKey: new SigningKey(PEM.toString()) });
       takeAll(sync, epoch);
       return sync;
     };
-    let sync = begin(1);
+    let sync = await begin(1);
     try {
       const volumes = [{ name: 't', projected: { sources: [{ serviceAccountToken: { path: 'token' } }] } }];
       const p = await put(pod('p', { nodeName: 'n1', volumes }));
@@ -53,7 +53,7 @@ describe('tokens of a pod', () => {
       assert.deepEqual(w.cache.list('Secret'), []);
 
       await sync.close(100);
-      sync = begin(2);
+      sync = await begin(2);
       await put(pod('r', { nodeName: 'n1' }));
       await agents.n1.until(() => agents.n1.objects.has('pods/default/r'));
       assert.deepEqual(agents.n1.objects.get(KEY), tokens);

@@ -23,6 +23,7 @@ const container = {
 const claim = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 const pod = {
   containers: [container],
+  resources: {},
   securityContext: {},
   volumes: [{ name: 'a', ephemeral: { volumeClaimTemplate: { metadata: {}, spec: claim } } }],
   affinity: {},
@@ -61,14 +62,54 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
     spec: { scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: 'a' }, maxReplicas: 2 },
   },
   Service: { spec: { type: 'NodePort', ports: [{ port: 80 }] } },
+  IPAddressPool: { spec: { addresses: ['192.0.2.0/28'] } },
+  L2Advertisement: {},
+  BGPPeer: { spec: { myASN: 1, peerASN: 2, peerAddress: '192.0.2.1' } },
+  BGPAdvertisement: { spec: {} },
+  Community: { spec: {} },
+  EndpointSlice: { addressType: 'IPv4', endpoints: [{ addresses: ['192.0.2.1'] }], ports: [{ port: 80 }] },
+  Endpoints: { subsets: [{ addresses: [{ ip: '192.0.2.1' }], notReadyAddresses: [{ ip: '192.0.2.2' }] }] },
   PodGroup: { spec: { minMember: 1 } },
+  Ingress: { spec: { defaultBackend: { service: { name: 'a', port: { number: 80 } } } } },
+  IngressClass: { spec: { controller: 'a.b/c' } },
+  Issuer: {
+    spec: {
+      acme: {
+        server: 'https://a.example.com',
+        privateKeySecretRef: { name: 'a' },
+        externalAccountBinding: { keyID: 'a', keySecretRef: { name: 'a' } },
+        solvers: [{ http01: { ingress: {}, gatewayHTTPRoute: {} } }],
+      },
+    },
+  },
+  ClusterIssuer: { spec: { ca: { secretName: 'a' } } },
+  Certificate: { spec: { secretName: 'a', issuerRef: { name: 'a' }, dnsNames: ['a.example.com'] } },
+  GatewayClass: { spec: { controllerName: 'a.b/c' } },
+  Gateway: {
+    spec: {
+      gatewayClassName: 'a',
+      listeners: [{ name: 'a', port: 443, protocol: 'HTTPS', tls: { certificateRefs: [{ name: 'a' }] } }],
+      infrastructure: {},
+    },
+  },
+  HTTPRoute: { spec: { rules: [{}] } },
+  GRPCRoute: { spec: { rules: [{}] } },
+  TLSRoute: { spec: { rules: [{ backendRefs: [{ name: 'a', port: 1 }] }] } },
+  TCPRoute: { spec: { rules: [{ backendRefs: [{ name: 'a', port: 1 }] }] } },
+  BackendTLSPolicy: {
+    spec: {
+      targetRefs: [{ group: '', kind: 'Service', name: 'a' }],
+      validation: { hostname: 'a.example.com', wellKnownCACertificates: 'System' },
+    },
+  },
+  ReferenceGrant: { spec: { from: [{ kind: 'A', namespace: 'a' }], to: [{ kind: 'B' }] } },
   KubeSchedulerConfiguration: { profiles: [{ plugins: { score: { disabled: [{ name: 'NodeAffinity' }] } } }] },
   DeschedulerPolicy: { profiles: [{ name: 'a', plugins: { deschedule: {}, balance: {} } }] },
   Namespace: {},
   ConfigMap: {},
   Secret: {},
   ServiceAccount: {},
-  StorageClass: { provisioner: 'kubernetes.io/no-provisioner' },
+  StorageClass: { provisioner: 'nfs.csi.k8s.io', parameters: { server: 's', share: '/' } },
   PersistentVolume: {
     spec: {
       accessModes: ['ReadWriteOnce'],
@@ -96,6 +137,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
     },
   },
   SchedulerPlugin: { spec: { score: { expression: '1' } } },
+  App: { spec: { path: 'a' } },
   Machine: { spec: { address: 'a', hostKey: 'ssh-ed25519 AAAA' } },
 };
 

@@ -14,6 +14,8 @@ function refusals(kind: Kind, body: string): string[] {
 const claim = (fields: string): string[] => refusals('PersistentVolumeClaim', `spec: {${fields}}`);
 const volume = (fields: string): string[] => refusals('PersistentVolume', `spec: {${fields}}`);
 const storageClass = (fields: string): string[] => refusals('StorageClass', fields);
+const share = (parameters: string, more = '', provisioner = 'nfs.csi.k8s.io'): string[] =>
+  storageClass(`provisioner: ${provisioner}\nparameters: {${parameters}}\n${more}`);
 const ASKS = 'resources: {requests: {storage: 1Gi}}';
 const RWO = 'accessModes: [ReadWriteOnce]';
 const GIVES = `${RWO}, capacity: {storage: 1Gi}`;
@@ -55,7 +57,52 @@ describe('claims, volumes and classes', () => {
     [
       'a parameter that nobody reads',
       storageClass('provisioner: kubernetes.io/no-provisioner\nparameters: {size: enforced}'),
-      ['InvalidValue parameters'],
+      ['InvalidValue parameters.size'],
+    ],
+    ['a class of csi-driver-nfs', share('server: s.lan, share: /srv'), []],
+    [
+      'all that csi-driver-nfs reads',
+      share(
+        'server: 10.0.0.1, share: /, subDir: "${pvc.metadata.namespace}/${pvc.metadata.name}-${pv.metadata.name}", ' +
+          'mountPermissions: "0775", onDelete: archive, csi.storage.k8s.io/provisioner-secret-name: a, ' +
+          'csi.storage.k8s.io/provisioner-secret-namespace: b',
+        'mountOptions: [nfsvers=4.1, hard]',
+      ),
+      [],
+    ],
+    [
+      'a class of nfs-subdir-external-provisioner',
+      share(
+        'server: s, share: /srv, pathPattern: "${.PVC.namespace}/${.PVC.annotations.nfs.io/storage-path}", ' +
+          'archiveOnDelete: "false"',
+        '',
+        'k8s-sigs.io/nfs-subdir-external-provisioner',
+      ),
+      [],
+    ],
+    [
+      'one whose server is in its Deployment',
+      share('archiveOnDelete: "false"', '', 'k8s-sigs.io/nfs-subdir-external-provisioner'),
+      ['InvalidValue parameters.server', 'InvalidValue parameters.share'],
+    ],
+    [
+      'a word of another provisioner',
+      share('server: s, share: /, archiveOnDelete: "true"'),
+      ['InvalidValue parameters.archiveOnDelete'],
+    ],
+    ['a folder elsewhere', share('server: s, share: /, subDir: a/../../b'), ['InvalidValue parameters.subDir']],
+    ['the place of our notes', share('server: s, share: /, subDir: .plumbline/x'), ['InvalidValue parameters.subDir']],
+    [
+      'a word that is not known',
+      share('server: s, share: /, subDir: "${pvc.name}"'),
+      ['InvalidValue parameters.subDir'],
+    ],
+    ['setuid', share('server: s, share: /, mountPermissions: "4777"'), ['InvalidValue parameters.mountPermissions']],
+    ['a server that is an option of mount', share('server: -o, share: /'), ['InvalidValue parameters.server']],
+    [
+      'options of nothing that is mounted',
+      storageClass('provisioner: kubernetes.io/no-provisioner\nmountOptions: [hard]'),
+      ['InvalidValue mountOptions'],
     ],
     ['a volume of a folder', volume(`${GIVES}, hostPath: {path: /srv}`), []],
     ['a volume of a node', volume(`${GIVES}, local: {path: /srv}, ${HERE}`), []],

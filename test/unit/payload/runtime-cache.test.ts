@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { gunzipSync } from 'node:zlib';
@@ -84,6 +84,22 @@ describe('the runtime cache', () => {
     );
     await payloads('c').get('x64', signal);
     await offline.get('x64', signal);
+  });
+
+  it('fetches into a folder of its own where the shared one may not be written, and takes from the shared one what is there', async () => {
+    const pin = { spec: 'node-test@1.2.3', integrity };
+    const options = { bundlePath: join(folder, 'agent.mjs'), pins: { x64: pin, arm64: pin }, fetchTarball };
+    // No folder can be made below a file.
+    const shared = join(folder, 'agent.mjs', 'cache');
+    const { runtimePath } = await new FilePayloads({
+      ...options,
+      cacheDir: shared,
+      ownCacheDir: join(folder, 'own'),
+    }).get('x64', signal);
+    assert.equal(runtimePath, join(folder, 'own', 'node-test-1.2.3', 'node'));
+    const again = new FilePayloads({ ...options, cacheDir: join(folder, 'own'), ownCacheDir: join(folder, 'never') });
+    assert.equal((await again.get('x64', signal)).runtimePath, runtimePath);
+    assert.equal(existsSync(join(folder, 'never')), false);
   });
 
   it('says that the bundle was not built', async () => {

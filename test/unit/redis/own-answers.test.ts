@@ -34,4 +34,16 @@ describe('OwnAnswers', () => {
     answers.put('2', { record: 'y'.repeat(100), object });
     assert.equal(answers.take('2', 'y'.repeat(100)), object);
   });
+
+  it('forgets what a listing showed, and its room', () => {
+    const answers = new OwnAnswers(10);
+    for (const version of ['8', '9', '10']) answers.put(version, { record: 'xxx', object });
+    answers.listed(9);
+    assert.deepEqual(
+      ['8', '9', '10'].map((version) => answers.take(version, 'xxx')),
+      [undefined, undefined, object],
+    );
+    answers.put('11', { record: 'y'.repeat(10), object });
+    assert.equal(answers.take('11', 'y'.repeat(10)), object);
+  });
 });

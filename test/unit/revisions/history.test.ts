@@ -8,6 +8,7 @@ import {
   subjectOf,
   withOutcome,
   withRemoved,
+  wasHealthy,
   withReplaced,
   withSeen,
 } from '../../../reconciler/core/revisions/history.ts';
@@ -163,4 +164,20 @@ describe('revision history', () => {
     assert.equal(subjectOf(`${'x'.repeat(300)}\nbody`).length, 100);
     assert.equal(subjectOf('\n\n one\ntwo'), 'one');
   });
+});
+
+describe('whether a revision was well', () => {
+  const end = (health: 'Healthy' | 'Progressing' | 'Degraded') => ({ health, causes: [], containers: [] });
+  for (const [what, record, well] of [
+    ['is', { outcome: 'Healthy' }, true],
+    ['is not yet', { outcome: 'Applied' }, false],
+    ['was refused', { outcome: 'Refused' }, false],
+    ['was until the next one', { outcome: 'Superseded', postMortem: end('Healthy') }, true],
+    ['was still rolled out', { outcome: 'Superseded', postMortem: end('Progressing') }, false],
+    ['was never applied', { outcome: 'Superseded' }, false],
+    ['had failed', { outcome: 'Degraded', postMortem: end('Degraded') }, false],
+  ] as const)
+    it(`is ${well} of one that ${what}`, () => {
+      assert.equal(wasHealthy(record), well);
+    });
 });

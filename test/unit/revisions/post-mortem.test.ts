@@ -35,7 +35,7 @@ function world(...objects: Stored[]): Parameters<typeof postMortem>[0] {
     custom: new CustomTable(),
     get: () => undefined,
     labelled: () => [],
-    list: <K extends Kind>(kind: K) =>
+    fromSource: <K extends Kind>(kind: K) =>
       objects.filter((o) => o.kind === kind && o.metadata.annotations) as StoredOf<K>[],
     ownedBy: <K extends Kind>(kind: K, uid: string) =>
       objects.filter((o) => o.kind === kind && o.metadata.ownerReferences?.some((r) => r.uid === uid)) as StoredOf<K>[],

@@ -15,12 +15,13 @@ import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
 import { takeTurn, type TurnOptions } from '../../../reconciler/session/rebuild.ts';
 import { configMap } from '../../contract/object-store/objects.ts';
 import { gate } from '../../contract/work-queue/waiting.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const BEAT_MS = 50;
 const clock = new SystemClock();
 /** What a turn needs that is only waited for. */
 const restOfTurn = { clock, log: SILENT_LOG, progress: () => undefined } as unknown as TurnOptions;
-const signal = AbortSignal.timeout(30_000);
+const signal = inPatience(30_000);
 
 /** Leases whose way to the store can be cut. */
 class Cuttable {

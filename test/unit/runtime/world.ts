@@ -13,6 +13,7 @@ import type { Clock } from '../../../reconciler/ports/clock.ts';
 import type { WriteOp } from '../../../reconciler/ports/object-store.ts';
 import type { Log, LogFields } from '../../../reconciler/ports/log.ts';
 import type { KindRegistry, Stored } from '../../../contracts/objects/index.ts';
+import { whenOver } from '../../support/patience.ts';
 
 export class MemoryLog implements Log {
   readonly lines: { readonly level: string; readonly message: string; readonly fields: LogFields | undefined }[] = [];
@@ -124,15 +125,13 @@ export async function world(
 
 function until(cache: StoreCache, look: () => boolean, what: string, seconds: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      finish(new Error(`not within ${seconds} s: ${what}`));
-    }, seconds * 1000);
+    const forget = whenOver(seconds * 1000, () => finish(new Error(`not within ${seconds} s: ${what}`)));
     const onChange = (): void => {
       if (look()) finish();
     };
     const unsubscribe = [cache.subscribe(onChange), cache.subscribeCustom(onChange)];
     const finish = (error?: Error): void => {
-      clearTimeout(timer);
+      forget();
       for (const stop of unsubscribe) stop();
       if (error) reject(error);
       else resolve();

@@ -11,6 +11,7 @@ import { RetryableError } from '../../../reconciler/core/errors.ts';
 import type { Step } from '../../../reconciler/core/step.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { configMap, pod } from '../../contract/object-store/objects.ts';
+import { write } from '../../../reconciler/controllers/runtime/writer.ts';
 import { world, type World } from './world.ts';
 
 /** A clock whose `now` is set by the test; the rest is real. */
@@ -40,6 +41,33 @@ const remove = (w: World, more: Partial<Extract<Step, { do: 'delete' }>> = {}): 
 });
 
 describe('Writer', () => {
+  it(
+    'lets others have their turns among thousands of steps, and writes them in one round trip',
+    inWorld(async (w, clock) => {
+      let recorded = 0;
+      const steps = Array.from({ length: 1000 }, (_, i): readonly Step[] => {
+        const object = configMap(`m${i}`, {});
+        return [
+          { do: 'create', object },
+          { do: 'event', regarding: object, type: 'Normal', reason: 'Test', message: 'made' },
+        ];
+      }).flat();
+      const record = (): void => {
+        recorded += 1;
+      };
+      const writing = write(steps, { by: 'test', view: w.cache, now: () => clock.now(), record });
+      const trips: number[] = [];
+      let rests = 0;
+      for (let turn = writing.next(), before = 0; !turn.done; before = recorded) {
+        if (turn.value.length > 0) trips.push(turn.value.length);
+        else rests += 1;
+        turn = writing.next(await w.cache.write(turn.value));
+        assert.ok(recorded - before <= 50);
+      }
+      assert.deepEqual([trips, recorded], [[1000], 1000]);
+      assert.ok(rests >= 2 * (1000 / 50) - 2, `${rests} rests among 1,000 decisions and as many events`);
+    }),
+  );
   it(
     'does contiguous writes in one round trip',
     inWorld(async (w) => {

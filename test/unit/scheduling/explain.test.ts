@@ -36,7 +36,7 @@ class Bench {
   readonly pending: PendingPods;
   constructor(...objects: readonly KubeObject[]) {
     for (const object of objects) this.world.put(object);
-    this.pending = new PendingPods(this.world);
+    this.pending = PendingPods.of(this.world);
   }
   pass(): void {
     const before = new Map(this.world.list('Pod').map((p) => [p.metadata.uid, p]));

@@ -72,7 +72,7 @@ export class Fleet {
 
   /** One pass of the scheduler over all that wait; whether it did anything. */
   schedule(): boolean {
-    const { steps } = new PendingPods(this.world).pass(this.world.now, Infinity);
+    const { steps } = PendingPods.of(this.world).pass(this.world.now, Infinity);
     this.world.apply({ steps });
     return steps.some((step) => step.do === 'update' || step.do === 'delete');
   }

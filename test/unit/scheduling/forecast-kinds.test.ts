@@ -75,6 +75,36 @@ describe('a forecast and kinds', () => {
     });
   });
 
+  it('places pods with what they are given when they are made, also by objects of the same plan', () => {
+    const limits = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'LimitRange',
+      metadata: { name: 'limits' },
+      spec: { limits: [{ type: 'Container', defaultRequest: { cpu: '800m' } }] },
+    });
+    const sandbox = JSON.stringify({
+      apiVersion: 'node.k8s.io/v1',
+      kind: 'RuntimeClass',
+      metadata: { name: 'sandbox' },
+      handler: 'runsc',
+      overhead: { podFixed: { cpu: '200m' } },
+      scheduling: { nodeSelector: { sandbox: 'yes' }, tolerations: [{ key: 'sandbox', operator: 'Exists' }] },
+    });
+    const web = app('web', { replicas: 3, requests: {}, pod: { runtimeClassName: 'sandbox' } });
+    const fleet = new Fleet(
+      node('n1'),
+      node('n2', { labels: { sandbox: 'yes' }, spec: { taints: [{ key: 'sandbox', effect: 'NoSchedule' }] } }),
+    );
+    // 1 of the 2 cpus of n2 for each pod: 800m of the namespace's limits, and 200m of the class.
+    assert.deepEqual(outcomeOf(forecast(fleet, [limits, sandbox, web], {})), {
+      places: { 'deployments.apps/default/web': 'n2 x2' },
+      unplaced: {
+        'deployments.apps/default/web':
+          "1 of 3: 0/2 nodes are available: 1 Insufficient cpu, 1 node(s) didn't match Pod's node affinity/selector.",
+      },
+    });
+  });
+
   it('places a daemon on every node, and plays its update node by node', () => {
     const log = (image: string, cpu = '500m'): string => daemon('log', { image, requests: { cpu } });
     const key = 'daemonsets.apps/default/log';

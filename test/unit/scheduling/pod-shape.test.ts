@@ -5,6 +5,7 @@ import { ShapeTable } from '../../../reconciler/core/scheduling/pod-shape.ts';
 import { pod, running } from '../controllers/objects.ts';
 import { asking, owned } from './situation.ts';
 
+const CLAIM = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } };
 const LABELS = { app: 'web' };
 const app = { name: 'app', image: 'app:v1' };
 const base = (spec: object = {}, metadata: object = {}, name = 'p'): Pod =>
@@ -82,4 +83,40 @@ describe('pods of one shape', () => {
       assert.equal(table.of(base(), 0).asks !== table.of(other, 10).asks, differs);
     });
   }
+
+  describe('that hold one spec, as those of one owner do', () => {
+    const { spec, metadata } = base();
+    const like = (own: object, more: object = {}): Pod => ({
+      ...base(),
+      metadata: { ...metadata, ...own },
+      spec,
+      ...more,
+    });
+    it('have one shape', () => {
+      const table = new ShapeTable();
+      assert.equal(table.of(like({ name: 'a' }), 0), table.of(like({ name: 'b' }, { status: {} }), 0));
+    });
+    const resized = { containerStatuses: [{ name: 'app', allocatedResources: { cpu: '2' } }] };
+    const others: Readonly<Record<string, readonly [pod: Pod, priority: number]>> = {
+      namespace: [like({ namespace: 'other' }), 0],
+      labels: [like({ labels: { app: 'db' } }), 0],
+      owner: [like(owned('rs2')), 0],
+      termination: [like({ deletionTimestamp: '2026-01-01T00:00:00Z' }), 0],
+      priority: [like({}), 10],
+      resizing: [like({}, { status: resized }), 0],
+    };
+    for (const [what, [other, priority]] of Object.entries(others))
+      it(`have another one where they differ in ${what}`, () => {
+        const table = new ShapeTable();
+        const shape = table.of(like({}), 0);
+        assert.notEqual(table.of(other, priority), shape);
+        assert.equal(table.of(like({}), 0), shape);
+      });
+    it('have each its own where a claim is made with each', () => {
+      const table = new ShapeTable();
+      const volumes = [{ name: 'v', ephemeral: { volumeClaimTemplate: { spec: CLAIM } } }];
+      const own = { ...like({}), spec: base({ volumes }).spec };
+      assert.notEqual(table.of(own, 0), table.of({ ...own, metadata: { ...metadata, name: 'another' } }, 0));
+    });
+  });
 });

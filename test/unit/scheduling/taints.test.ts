@@ -65,6 +65,24 @@ describe('taints', () => {
       untolerated('key2', 'value2'),
     ],
     [
+      'a node short of memory, for a pod that asks for nothing',
+      [taint('node.kubernetes.io/memory-pressure', 'NoSchedule')],
+      {},
+      untolerated('node.kubernetes.io/memory-pressure'),
+    ],
+    [
+      'a node short of memory, for a pod that asks for some of what it needs',
+      [taint('node.kubernetes.io/memory-pressure', 'NoSchedule')],
+      { containers: [{ name: 'main', image: 'app:1', resources: { requests: { cpu: '1m' } } }] },
+      'passes',
+    ],
+    [
+      'a node short of disk, for a pod that asks for some of what it needs',
+      [taint('node.kubernetes.io/disk-pressure', 'NoSchedule')],
+      { containers: [{ name: 'main', image: 'app:1', resources: { requests: { cpu: '1m' } } }] },
+      untolerated('node.kubernetes.io/disk-pressure'),
+    ],
+    [
       'an outage taint: every pod tolerates its NoExecute, not its NoSchedule',
       [taint('node.kubernetes.io/unreachable', 'NoExecute'), taint('node.kubernetes.io/not-ready', 'NoSchedule')],
       {},

@@ -12,6 +12,7 @@ import { World } from '../controllers/world.ts';
 class OneDisk implements VolumePlacement {
   readonly reserved = new Map<string, string>();
   concerns: VolumePlacement['concerns'] = (shape) => 'disk' in shape.labels;
+  roomTaken = (): undefined => undefined;
   refusal: VolumePlacement['refusal'] = (_shape, { metadata }) =>
     metadata.labels?.[ZONE_LABEL] === 'b'
       ? undefined

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { objectKey, type Pod, type Service } from '../../../contracts/objects/index.ts';
-import { endpointSliceController } from '../../../reconciler/controllers/endpointslice.ts';
+import { createEndpointSliceController } from '../../../reconciler/controllers/endpointslice.ts';
 import { serviceController } from '../../../reconciler/controllers/service.ts';
 import { cluster, pod, running, service } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -10,7 +10,7 @@ const web = (name: string, ready: boolean, ip: string, spec: object = {}): Pod =
   running(pod(name, { nodeName: 'n1', ...spec }, { labels: { app: 'web' } }), ready, undefined, ip);
 
 function world(...objects: readonly (Pod | Service)[]): World {
-  const w = new World([serviceController, endpointSliceController]);
+  const w = new World([serviceController, createEndpointSliceController()]);
   w.put(cluster({ network: { serviceCIDR: '198.18.96.0/24' } }));
   for (const object of objects) w.put(object);
   w.settle(1000);

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { RetryableError } from '../../../reconciler/core/errors.ts';
 import { type Session, Sessions } from '../../../reconciler/session/sessions.ts';
 import { MemoryLog } from '../runtime/world.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 class FakeSession implements Session {
   readonly ended: Promise<Error | undefined>;
@@ -18,6 +23,19 @@ class FakeSession implements Session {
     this.closed = true;
     this.end(undefined);
   }
+}
+
+/** As a store ends a session: an error holds the object whose method made it, until its stack is read. */
+class Thrower {
+  throws(): Error {
+    return lost();
+  }
+}
+
+function endByThrowing(session: FakeSession | undefined): WeakRef<object> {
+  const thrower = new Thrower();
+  session?.end(thrower.throws());
+  return new WeakRef(thrower);
 }
 
 const lost = (): Error => new RetryableError('StoreLost', 'the store was emptied');
@@ -115,6 +133,26 @@ describe('sessions', () => {
     assert.equal(rebuilt.sessions.length, 1);
     await rebuilt.all.close();
     await assert.rejects(world([new Error('the machine is on fire')]).all.start(signal), /on fire/);
+  });
+
+  it('hold nothing of one that ended, nor of what ended it', async () => {
+    const { all, sessions, opened } = world();
+    await all.start(signal);
+    const ended = [new WeakRef(sessions[0] as object), endByThrowing(sessions[0])];
+    sessions.length = 0;
+    await opened(1);
+    for (let turn = 0; turn < 3; turn += 1) {
+      // What a WeakRef was made of is held until the turn ends.
+      await new Promise((resolve) => {
+        setImmediate(resolve);
+      });
+      collectGarbage();
+    }
+    assert.deepEqual(
+      ended.map((one) => one.deref()),
+      [undefined, undefined],
+    );
+    await all.close();
   });
 
   it('end with the reason when one ends for another than a lost store', async () => {

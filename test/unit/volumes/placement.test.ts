@@ -6,6 +6,7 @@ import {
   objectKey,
   PersistentVolumeClaimManifest,
   PersistentVolumeManifest,
+  type Node,
   type StoredPod,
 } from '../../../contracts/objects/index.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
@@ -58,7 +59,7 @@ class Cluster extends World {
   /** Places what waits, and lets the controllers work. A scheduler of its own each time, as after a restart. */
   schedule(): void {
     this.settle();
-    const pending = new PendingPods(this);
+    const pending = PendingPods.of(this);
     this.apply({ steps: pending.pass(this.now, 100).steps });
     this.settle();
   }
@@ -217,7 +218,7 @@ describe('a pod with a claim', () => {
       c.claim('data');
       c.pod('a', 'data');
       c.settle();
-      const pending = new PendingPods(c);
+      const pending = PendingPods.of(c);
       assert.deepEqual(pending.pass(c.now, 100).placed, []);
       if (end === 'tells') pending.changed('put', c.put(heard), unheard);
       else {
@@ -250,5 +251,117 @@ describe('a pod with a claim', () => {
     c.put(pod('a', { nodeName: 'n2', volumes: [{ name: 'v', persistentVolumeClaim: { claimName: 'data' } }] }));
     c.settle();
     assert.match(c.volumeOf('data') ?? '', /^pvc-/);
+  });
+});
+
+/**
+ * Source of the rule and of the reason: KEP-1472, kube-scheduler's VolumeBinding (checkVolumeProvisions). Its capacity is
+ * each claim's alone; ours is the node's, of which its volumes take theirs.
+ */
+describe('a pod whose volume takes the room of its node at once', () => {
+  const MIB = 2 ** 20;
+  const withRoom = (name: string, mebibytes: number | undefined): Node => {
+    const plain = node(name);
+    return {
+      ...plain,
+      status: { ...plain.status, ...(mebibytes !== undefined && { volumeRoom: String(mebibytes * MIB) }) },
+    };
+  };
+  class Disks extends Cluster {
+    constructor(rooms: Readonly<Record<string, number | undefined>>) {
+      super();
+      for (const [name, room] of Object.entries(rooms)) this.put(withRoom(name, room));
+    }
+    want(name: string, mebibytes: number, storageClassName = 'local-enforced'): void {
+      this.claim(name, { storageClassName, resources: { requests: { storage: `${mebibytes}Mi` } } });
+    }
+    detail(name: string): string {
+      const pending = PendingPods.of(this);
+      pending.pass(this.now, 100);
+      const found = this.get(objectKey('Pod', 'default', name));
+      assert.ok(found);
+      const why = pending.explain(found);
+      return why?.is === 'waiting' ? (why.verdicts[0]?.reasons[0]?.detail ?? '') : '';
+    }
+  }
+
+  const cases: readonly (readonly [
+    what: string,
+    rooms: Readonly<Record<string, number | undefined>>,
+    claims: readonly number[],
+    node: string | undefined,
+  ])[] = [
+    ['goes where there is enough', { n1: 100, n2: 300 }, [200], 'n2'],
+    ['goes where there is more', { n1: 300, n2: 400, n3: 250 }, [200], 'n2'],
+    ['fits just', { n1: 200 }, [200], 'n1'],
+    ['waits where there is too little', { n1: 199 }, [200], undefined],
+    ['needs room for all of its volumes on one node', { n1: 300, n2: 300 }, [200, 200], undefined],
+    ['has all of its volumes on one node', { n1: 300, n2: 400 }, [200, 200], 'n2'],
+    ['is not held to what a node does not tell', { n1: undefined }, [200], 'n1'],
+    ['counts at least what a file system takes', { n1: 15 }, [1], undefined],
+  ];
+  for (const [what, rooms, claims, expected] of cases)
+    it(what, () => {
+      const c = new Disks(rooms);
+      const names = claims.map((_, i) => `c${i}`);
+      for (const [i, mebibytes] of claims.entries()) c.want(`c${i}`, mebibytes);
+      c.pod('a', ...names);
+      c.schedule();
+      assert.equal(c.nodeOf('a'), expected);
+      if (expected === undefined) assert.match(c.message('a'), /node\(s\) did not have enough free storage/);
+    });
+
+  it('says how much it wants, and how much there is', () => {
+    const c = new Disks({ n1: 199 });
+    c.want('data', 200);
+    c.pod('a', 'data');
+    c.settle();
+    assert.equal(c.detail('a'), 'claim data wants 200Mi, and there is room for 199Mi more of volumes');
+  });
+
+  it('leaves volumes alone that may fill their disk', () => {
+    const c = new Disks({ n1: 0 });
+    c.want('data', 200, 'local');
+    c.pod('a', 'data');
+    c.schedule();
+    assert.equal(c.nodeOf('a'), 'n1');
+  });
+
+  it('finds taken what others were given a moment ago, in one pass and in the next', () => {
+    const c = new Disks({ n1: 500, n2: 500 });
+    for (const name of ['a', 'b', 'c']) {
+      c.want(name, 300);
+      c.pod(name, name);
+    }
+    c.settle();
+    const pending = PendingPods.of(c);
+    const first = pending.pass(c.now, 100);
+    assert.equal(first.placed.length, 2);
+    c.apply({ steps: first.steps });
+    c.settle();
+    const nodes = ['a', 'b', 'c'].map((name) => c.nodeOf(name));
+    assert.deepEqual([...nodes].sort(), ['n1', 'n2', undefined]);
+    // The volumes are there, and the nodes' word is the same: what is made is in it.
+    c.schedule();
+    assert.equal(['a', 'b', 'c'].filter((name) => c.nodeOf(name) === undefined).length, 1);
+  });
+
+  it('may have the room of a volume that is gone, and of one that its node has more for', () => {
+    const c = new Disks({ n1: 300 });
+    c.want('a', 200);
+    c.pod('a', 'a');
+    c.schedule();
+    c.want('b', 200);
+    const waiting = c.pod('b', 'b');
+    c.settle();
+    const pending = PendingPods.of(c);
+    assert.deepEqual(pending.pass(c.now, 100).placed, []);
+    const before = c.get(objectKey('Node', undefined, 'n1'));
+    pending.changed('put', c.put(withRoom('n1', 400)), before);
+    c.now = new Date(c.now.getTime() + 60_000);
+    assert.deepEqual(
+      pending.pass(c.now, 100).placed.map(({ metadata }) => metadata.name),
+      [waiting.metadata.name],
+    );
   });
 });

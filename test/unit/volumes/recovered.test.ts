@@ -8,7 +8,8 @@ import {
   type PersistentVolume,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
-import { enforcedBytes, homeOf } from '../../../contracts/objects/local-volumes.ts';
+import { enforcedBytes } from '../../../contracts/objects/local-volumes.ts';
+import { homeOf } from '../../../contracts/objects/made-volumes.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';

@@ -9,7 +9,10 @@ import {
   DaemonSetManifest,
   findCondition,
   objectKey,
+  RuntimeClassManifest,
   type DaemonSet,
+  type Node,
+  type RuntimeClass,
   type StoredDaemonSet,
   type StoredPod,
   type Taint,
@@ -87,6 +90,43 @@ function started(object: DaemonSet = daemonSet(), nodes?: readonly string[]): Wo
 function fail(w: World, p: StoredPod): void {
   w.put({ ...p, status: { phase: 'Failed', reason: 'Evicted' } });
 }
+
+describe('a DaemonSet whose pods have a RuntimeClass', () => {
+  const gvisor = (scheduling: object): RuntimeClass =>
+    RuntimeClassManifest.parse({
+      apiVersion: 'node.k8s.io/v1',
+      kind: 'RuntimeClass',
+      metadata: { name: 'gvisor' },
+      handler: 'runsc',
+      scheduling,
+    });
+  const labelled = (name: string): Node => node(name, { labels: { sandbox: 'yes' } });
+
+  it('has one on the nodes that the class is for, and on no other, also when class and nodes come later', () => {
+    const w = world(daemonSet({}, 'app:v1', { runtimeClassName: 'gvisor' }), []);
+    w.put(gvisor({ nodeSelector: { sandbox: 'yes' } }));
+    w.put(node('a'));
+    w.put(labelled('b'));
+    w.settle();
+    assert.equal(places(w), 'b: app:v1');
+    assert.equal(log(w).status?.desiredNumberScheduled, 1);
+    w.put(labelled('a'));
+    w.settle();
+    assert.equal(places(w), 'a: app:v1, b: app:v1');
+    w.put(gvisor({ nodeSelector: { sandbox: 'no' } }));
+    w.settle();
+    assert.equal(log(w).status?.desiredNumberScheduled, 0);
+  });
+
+  it('comes to nodes whose taints the class tolerates', () => {
+    const w = world(daemonSet({}, 'app:v1', { runtimeClassName: 'gvisor' }), []);
+    w.put(gvisor({ tolerations: [{ key: 'sandbox', operator: 'Exists' }] }));
+    w.put(node('a', { spec: { taints: [{ key: 'sandbox', effect: 'NoSchedule' }] } }));
+    w.put(node('b', { spec: { taints: [{ key: 'other', effect: 'NoSchedule' }] } }));
+    w.settle();
+    assert.equal(places(w), 'a: app:v1');
+  });
+});
 
 describe('a DaemonSet', () => {
   it('has a pod on each node, made for that node alone', () => {

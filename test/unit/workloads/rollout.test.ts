@@ -325,7 +325,7 @@ describe('a ReplicaSet', () => {
       const { steps } = planReplicaSet({
         replicaSet: { ...replicaSet, spec: { ...replicaSet.spec, replicas } },
         pods: activePods(w),
-        related: activePods(w),
+        related: () => activePods(w),
         now: w.now,
         suffix: (length) => w.context.ids.suffix(length),
         nameTaken: () => false,

@@ -77,7 +77,7 @@ describe('pods that may be on nodes which did not answer a recovery', () => {
     return planReplicaSet({
       replicaSet: rs(unheard),
       pods: [],
-      related: [],
+      related: () => [],
       now: NOW,
       held,
       suffix: () => `s${(suffix += 1)}`,

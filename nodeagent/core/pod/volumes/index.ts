@@ -9,6 +9,7 @@ import { CONFIG_MAP } from './config-map.ts';
 import { DOWNWARD_API } from './downward-api.ts';
 import { EMPTY_DIR } from './empty-dir.ts';
 import { HOST_PATH } from './host-path.ts';
+import { IMAGE } from './image.ts';
 import { NFS } from './nfs.ts';
 import { PROJECTED } from './projected.ts';
 import { SECRET } from './secret.ts';
@@ -20,6 +21,7 @@ const SOURCES: { readonly [S in VolumeSourceName]: VolumeSource<S> } = {
   emptyDir: EMPTY_DIR,
   ephemeral: EPHEMERAL,
   hostPath: HOST_PATH,
+  image: IMAGE,
   nfs: NFS,
   persistentVolumeClaim: PERSISTENT_VOLUME_CLAIM,
   projected: PROJECTED,
@@ -92,6 +94,11 @@ export function isReadOnly(volume: Volume): boolean {
   return sourceOf(volume)?.readOnly ?? false;
 }
 
+/** Whether nobody can write it, whatever a mount of it says. */
+export function isSealed(volume: Volume): boolean {
+  return sourceOf(volume)?.sealed ?? false;
+}
+
 /** Whether making the pod's volumes may fail for a reason that is not the machine's. */
 export function volumesMayFail(pod: Pod): boolean {
   return (pod.spec.volumes ?? []).some((volume) => sourceOf(volume)?.mayFail);
@@ -101,6 +108,7 @@ export function volumesMayFail(pod: Pod): boolean {
 interface BoundSource {
   readonly place: ReturnType<VolumeSource<VolumeSourceName>['place']>;
   readonly readOnly: boolean;
+  readonly sealed: boolean;
   readonly mayFail: boolean;
   readonly tellsOfPod: boolean;
   mount(context: VolumeContext): Resolved<VolumeMount>;
@@ -117,11 +125,12 @@ function sourceOf(volume: Volume): BoundSource | undefined {
 function bind<S extends VolumeSourceName>(volume: Volume, name: S): BoundSource | undefined {
   const said = volume[name] as Source<S> | undefined;
   if (said === undefined) return undefined;
-  const { place, mount, readOnly, mayFail, tellsOfPod }: VolumeSource<S> = SOURCES[name];
+  const { place, mount, readOnly, sealed, mayFail, tellsOfPod }: VolumeSource<S> = SOURCES[name];
   return {
     place: place(said),
     readOnly: typeof readOnly === 'function' ? readOnly(said) : readOnly,
-    mayFail,
+    sealed: sealed ?? false,
+    mayFail: typeof mayFail === 'function' ? mayFail(said) : mayFail,
     tellsOfPod: tellsOfPod?.(said) ?? false,
     mount: (context) => mount(said, context, volume.name),
   };

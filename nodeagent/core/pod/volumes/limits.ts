@@ -29,8 +29,8 @@ export function exceeded({ volume, said }: VolumeLimit): string {
 }
 
 /**
- * Bytes of a volume in memory: the least of its limit, of what the pod's containers may take of memory together, where
- * each has a limit, and of what the node has for pods. Undefined leaves it to the kernel: half of the memory.
+ * Bytes of a volume in memory: the least of its limit, of what the pod may take of memory, or its containers where each
+ * has a limit, and of what the node has for pods. Undefined leaves it to the kernel: half of the memory.
  */
 export function memoryBytes(
   { sizeLimit }: Source<'emptyDir'>,
@@ -39,7 +39,8 @@ export function memoryBytes(
 ): number | undefined {
   const bytesOf = (quantity: string | undefined): number => (quantity === undefined ? 0 : parseQuantity(quantity));
   const limits = pod.spec.containers.map(({ resources }) => bytesOf(resources.limits?.['memory']));
-  const ofPod = limits.every((bytes) => bytes > 0) ? limits.reduce((sum, bytes) => sum + bytes, 0) : 0;
+  const summed = limits.every((bytes) => bytes > 0) ? limits.reduce((sum, bytes) => sum + bytes, 0) : 0;
+  const ofPod = bytesOf(pod.spec.resources?.limits?.['memory']) || summed;
   const bounds = [bytesOf(sizeLimit), ofPod, bytesOf(allocatable?.['memory'])].filter((bytes) => bytes > 0);
   return bounds.length > 0 ? Math.ceil(Math.min(...bounds)) : undefined;
 }

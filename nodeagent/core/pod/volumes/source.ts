@@ -39,10 +39,14 @@ export interface PersistentMount {
 export type VolumeMount =
   /** A folder for the pod's containers to write; `sizeBytes`: limit of a memory-backed one. */
   | { readonly kind: 'empty'; readonly medium: Medium; readonly sizeBytes: number | undefined }
+  /** Huge pages of one size, as files. */
+  | { readonly kind: 'hugePages'; readonly pageBytes: number; readonly sizeBytes: number }
   /** Something that the machine has already. */
   | { readonly kind: 'host'; readonly type: Source<'hostPath'>['type'] }
   /** What a server exports; `options`: of mount(8). */
   | { readonly kind: 'nfs'; readonly source: string; readonly options: readonly string[] }
+  /** What an image that is here holds, for this pod. */
+  | { readonly kind: 'image'; readonly image: string; readonly podUid: string }
   /** Data that outlives the pod, shown in its folder. */
   | PersistentMount
   /** Files that are replaced all at once; with `keeps` those that are there already stay as they are. */
@@ -65,8 +69,10 @@ export interface VolumeSource<S extends VolumeSourceName> {
   readonly place: (source: Source<S>) => { readonly medium: Medium } | { readonly path: string };
   /** Whether containers have it read-only, as where its content is the control plane's to write. */
   readonly readOnly: boolean | ((source: Source<S>) => boolean);
+  /** Whether it is mounted here so that nobody can write it, whatever a mount of it says. */
+  readonly sealed?: true;
   /** Whether it may be refused, or wait for an object: a pod whose volumes cannot be made is given no address. */
-  readonly mayFail: boolean;
+  readonly mayFail: boolean | ((source: Source<S>) => boolean);
   /** Whether it tells of the pod itself, and follows its labels and annotations. */
   readonly tellsOfPod?: (source: Source<S>) => boolean;
   /** Why not, in kubelet's words for a FailedMount event. */

@@ -3,6 +3,7 @@
  * and ValidateSecret.
  */
 import { readKey, type ConfigMap, type Secret } from '../../../../contracts/objects/index.ts';
+import { isOpaque } from '../../secrets/opaque.ts';
 import type { CheckContext } from './context.ts';
 
 /** Bytes of all values together. */
@@ -60,6 +61,7 @@ export function checkSecret({ metadata, type, data }: Secret, { error, has }: Ch
   }
   if (!rule.json) return;
   for (const key of rule.keys.filter((k) => Object.hasOwn(data, k))) {
+    if (isOpaque(readKey(data, key) ?? '')) continue;
     if (!isJsonObject(Buffer.from(readKey(data, key) ?? '', 'base64').toString('utf8'))) {
       error(
         'InvalidValue',

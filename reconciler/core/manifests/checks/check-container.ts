@@ -18,7 +18,7 @@ export function checkContainer(
   checkPorts(container, path, pod.hostNetwork, context);
   checkEnvironment(container, path, names.containers, context);
   checkMounts(container, path, names.volumes, context);
-  checkPrivileges(container, path, context);
+  checkPrivileges(container, pod, path, context);
   checkSleep(container, path, pod.terminationGracePeriodSeconds, context);
   checkResources(container.resources, [...path, 'resources'], {}, context);
   checkRestart(container, path, context);
@@ -127,7 +127,18 @@ function checkEnvironment(
 }
 
 /** Source: Kubernetes, ValidateSecurityContext. */
-function checkPrivileges({ securityContext }: Container, path: FieldPath, { error }: CheckContext): void {
+function checkPrivileges(
+  { securityContext }: Container,
+  { hostUsers }: PodSpec,
+  path: FieldPath,
+  { error }: CheckContext,
+): void {
+  if (securityContext?.procMount === 'Unmasked' && hostUsers !== false)
+    error(
+      'InvalidValue',
+      [...path, 'securityContext', 'procMount'],
+      'may be Unmasked only where hostUsers of the pod is false',
+    );
   if (securityContext?.allowPrivilegeEscalation !== false) return;
   const at = [...path, 'securityContext', 'allowPrivilegeEscalation'];
   if (securityContext.privileged)

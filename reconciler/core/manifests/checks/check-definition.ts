@@ -5,19 +5,21 @@ import { schemaProblems } from '../../structural/schema.ts';
 import { KUBERNETES_GROUPS, OWN_GROUP } from '../kubernetes-groups.ts';
 import { eachDuplicate, type CheckContext } from './context.ts';
 
-export function checkDefinition({ metadata, spec }: CustomResourceDefinition, { error }: CheckContext): void {
+export function checkDefinition({ metadata, spec }: CustomResourceDefinition, { error, warning }: CheckContext): void {
   const { group, names, versions } = spec;
   const resource = resourceName(group, names.plural);
   if (metadata.name !== resource)
     error('InvalidValue', ['metadata', 'name'], `must be spec.names.plural and spec.group: ${resource}`);
-  if (isBuiltIn({ group, plural: names.plural, kind: names.kind }))
-    error(
+  const isClosed = KUBERNETES_GROUPS.has(group) || group === OWN_GROUP;
+  // In Kubernetes somebody has to bring it along: repositories have it, and it does no harm.
+  if (!isClosed && isBuiltIn({ group, plural: names.plural, kind: names.kind }))
+    warning(
       'KindTaken',
       ['spec', 'names', 'kind'],
-      `is ${names.kind} of group ${group}, a kind that Plumbline has itself`,
-      'remove this definition; objects of the kind need none',
+      `is ${names.kind} of group ${group}, a kind that Plumbline has itself: this definition does nothing`,
+      'objects of the kind need none',
     );
-  if (KUBERNETES_GROUPS.has(group) || group === OWN_GROUP)
+  if (isClosed)
     error(
       'KindTaken',
       ['spec', 'group'],

@@ -1,7 +1,7 @@
 /**
  * What a pod wants of its names, its resolver and its host's namespaces. Source: Kubernetes
- * pkg/apis/core/validation/validation.go (validatePodDNSConfig, validateSysctls, validatePodHostNetworkDeps and
- * validateHostnameOverride).
+ * pkg/apis/core/validation/validation.go (validatePodDNSConfig, validateSysctls, validatePodHostNetworkDeps,
+ * validateHostUsers and validateHostnameOverride).
  */
 import { SAFE_SYSCTLS, dottedSysctl, sysctlObjection } from '../../../../contracts/objects/sysctls.ts';
 import type { PodSpec } from '../../../../contracts/objects/index.ts';
@@ -25,6 +25,10 @@ export function checkHost(spec: PodSpec, path: FieldPath, context: CheckContext)
       'may not be true when hostPID is',
       'remove one of the two',
     );
+  if (spec.hostUsers === false)
+    for (const field of ['hostNetwork', 'hostPID', 'hostIPC'] as const)
+      if (spec[field])
+        error('ForbiddenField', [...path, field], 'may not be true when hostUsers is false', 'remove one of the two');
   if (spec.hostnameOverride === undefined) return;
   for (const field of ['hostNetwork', 'setHostnameAsFQDN'] as const) {
     if (spec[field])

@@ -3,6 +3,8 @@
  * pkg/apis/apps/validation.
  */
 import { CONFIG_HASH, KINDS, readKey, type KubeObject, type ObjectMeta } from '../../../../contracts/objects/index.ts';
+import { PRUNE_ANNOTATION } from '../../diff/prune-rules.ts';
+import { HOOK, isWave, SYNC_WAVE, unknownHooks } from '../../diff/sync-order.ts';
 import { ORIGIN_ANNOTATION, SOURCE_ANNOTATION } from '../../diff/types.ts';
 import { descriptorOf } from '../../kinds/index.ts';
 import { podTemplateOf } from '../../kinds/pod-template.ts';
@@ -79,6 +81,24 @@ export function checkOwnAnnotations({ annotations }: ObjectMeta, context: Pick<C
       ['metadata', 'annotations', CONFIG_UPDATE],
       `must be in-place, found ${update}`,
       'without it a changed ConfigMap or Secret is a rollout',
+    );
+  const wave = readKey(annotations, SYNC_WAVE);
+  if (wave !== undefined && !isWave(wave))
+    context.error('InvalidValue', ['metadata', 'annotations', SYNC_WAVE], `must be a whole number, found ${wave}`);
+  for (const word of unknownHooks(readKey(annotations, HOOK) ?? ''))
+    context.error(
+      'InvalidValue',
+      ['metadata', 'annotations', HOOK],
+      `there is no hook ${word}`,
+      'there are PreSync, Sync, PostSync, SyncFail and Skip',
+    );
+  const prune = readKey(annotations, PRUNE_ANNOTATION);
+  if (prune !== undefined && prune !== 'disabled' && prune !== 'confirm')
+    context.error(
+      'InvalidValue',
+      ['metadata', 'annotations', PRUNE_ANNOTATION],
+      `must be disabled or confirm, found ${prune}`,
+      'without it the object goes with its manifest',
     );
   for (const annotation of [SOURCE_ANNOTATION, ORIGIN_ANNOTATION]) {
     if (readKey(annotations, annotation) !== undefined) {

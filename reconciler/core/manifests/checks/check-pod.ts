@@ -4,6 +4,7 @@ import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
 import { checkHost } from './check-host.ts';
+import { checkPodResources } from './check-pod-resources.ts';
 import { checkPlacement } from './check-placement.ts';
 import { checkResources } from './check-resources.ts';
 import { checkVolumes } from './check-volumes.ts';
@@ -32,6 +33,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkHostPorts(template, context);
   checkTolerations(spec.tolerations, [...path, 'tolerations'], context);
   checkPlacement(spec, path, context);
+  checkPodResources(spec, containers, path, context);
   checkResources({ limits: spec.overhead }, path, { limits: 'overhead' }, context);
 }
 

@@ -12,7 +12,7 @@ import type { Domains } from '../columns.ts';
 import { MAX_NODE_SCORE, type Filtering, type Normalize, type Plugin, type Scoring } from '../framework.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered, withLabelKeys, type Means } from '../pod-terms.ts';
-import { untolerated } from '../../../../contracts/objects/taints.ts';
+import { tolerationsOf, untolerated } from '../../../../contracts/objects/taints.ts';
 import { matchesRequired, restrictsNodes } from './node-affinity.ts';
 
 const UNEVEN = "node(s) didn't match pod topology spread constraints";
@@ -93,7 +93,7 @@ function siblingsOf(shape: PodShape, cluster: ClusterState): Means | undefined {
 
 /** 1 for each node that counts for the rule. */
 function nodesThatCount(shape: PodShape, cluster: ClusterState, rule: Rule, allKeys: readonly Domains[]): Uint8Array {
-  const { tolerations } = shape.sample.spec;
+  const tolerations = tolerationsOf(shape.sample.spec);
   const honorsAffinity = rule.nodeAffinityPolicy === 'Honor' && restrictsNodes(shape);
   const counted = new Uint8Array(cluster.length);
   for (let node = 0; node < counted.length; node++) {

@@ -1,13 +1,13 @@
 /** Taints. Source: Kubernetes documentation, "Taints and Tolerations". */
 import { reversed } from '../normalize.ts';
 import type { Plugin } from '../framework.ts';
-import { tolerates, untolerated } from '../../../../contracts/objects/taints.ts';
+import { tolerates, tolerationsOf, untolerated } from '../../../../contracts/objects/taints.ts';
 import { onNode } from './node-state.ts';
 
 export const taintToleration: Plugin = {
   name: 'TaintToleration',
   preFilter(shape, cluster) {
-    const { tolerations } = shape.sample.spec;
+    const tolerations = tolerationsOf(shape.sample.spec);
     const taintOf = (node: number): ReturnType<typeof untolerated> =>
       untolerated(cluster.taints(node), tolerations, ['NoSchedule', 'NoExecute']);
     return onNode(
@@ -23,7 +23,7 @@ export const taintToleration: Plugin = {
   },
   /** Taints that only advise: the fewer untolerated the better. */
   preScore(shape, cluster) {
-    const { tolerations } = shape.sample.spec;
+    const tolerations = tolerationsOf(shape.sample.spec);
     const advising = (node: number): number => {
       let count = 0;
       for (const taint of cluster.taints(node))
@@ -34,5 +34,6 @@ export const taintToleration: Plugin = {
   },
   hint: (event, shape, cluster) =>
     (event.type === 'NodeAdd' || event.type === 'NodeUpdate') &&
-    untolerated(cluster.taints(event.node), shape.sample.spec.tolerations, ['NoSchedule', 'NoExecute']) === undefined,
+    untolerated(cluster.taints(event.node), tolerationsOf(shape.sample.spec), ['NoSchedule', 'NoExecute']) ===
+      undefined,
 };

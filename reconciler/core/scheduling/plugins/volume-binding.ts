@@ -3,7 +3,7 @@
  * may run. What there is of volumes is told through the cluster's `volumes`; a cluster without one has no such volumes.
  * Source: kube-scheduler, VolumeBinding and VolumeZone.
  */
-import type { Plugin, Reason } from '../framework.ts';
+import { MAX_NODE_SCORE, type Plugin, type Reason } from '../framework.ts';
 
 export const volumeBinding: Plugin = {
   name: 'VolumeBinding',
@@ -20,6 +20,18 @@ export const volumeBinding: Plugin = {
       reasons: (node) => [
         refusal(node) ?? { reason: "node(s) didn't match PersistentVolume's node affinity", detail: '' },
       ],
+    };
+  },
+  // Those with more room, as with kube-scheduler's StorageCapacityScoring (KEP-4049).
+  preScore(shape, cluster) {
+    const { volumes } = cluster;
+    if (!volumes?.concerns(shape)) return undefined;
+    return {
+      scope: 'cluster',
+      score(node) {
+        const taken = volumes.roomTaken(shape, cluster.node(node));
+        return taken === undefined ? 0 : MAX_NODE_SCORE * (1 - taken);
+      },
     };
   },
   // A pod that leaves may have had what this one waits for, and what it wants may come to be.

@@ -12,7 +12,7 @@ import { termMatches } from '../../../../contracts/objects/node-selector.ts';
 import { matchesRequired } from '../plugins/node-affinity.ts';
 import type { PodShape } from '../pod-shape.ts';
 import { remembered } from '../pod-terms.ts';
-import { tolerates } from '../../../../contracts/objects/taints.ts';
+import { tolerates, tolerationsOf } from '../../../../contracts/objects/taints.ts';
 import type { Strategy } from './strategy.ts';
 
 /** Taints that came to a node after its pods. Of effect NoExecute the taint controller takes care. */
@@ -31,7 +31,7 @@ export function nodeTaints(
           taint.effect === effect &&
           !named(excludedTaints, taint) &&
           (!includedTaints || named(includedTaints, taint)) &&
-          !shape.sample.spec.tolerations.some((toleration) => tolerates(toleration, taint)),
+          !tolerationsOf(shape.sample.spec).some((toleration) => tolerates(toleration, taint)),
       );
   return {
     plugin: 'RemovePodsViolatingNodeTaints',

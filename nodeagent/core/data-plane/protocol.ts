@@ -1,0 +1,2 @@
+/** What has ports. */
+export type Protocol = 'TCP' | 'UDP' | 'SCTP';

@@ -1,0 +1,16 @@
+/** Tries what the network answers, from this machine. */
+import type { NetworkProbe, NetworkProbeResult } from '../../contracts/agent/index.ts';
+
+export type Reached = Omit<NetworkProbeResult, 'ms'>;
+
+export interface Reach {
+  /**
+   * Opens a TCP connection and ends it, without a word. Never rejects: `silent` when the signal aborts first.
+   */
+  connect(
+    to: Pick<Extract<NetworkProbe, { ask: 'connect' }>, 'address' | 'port'>,
+    signal: AbortSignal,
+  ): Promise<Reached>;
+  /** Asks the node's own server for the name's IPv4 addresses. Never rejects. */
+  resolve(name: string, signal: AbortSignal): Promise<Reached>;
+}

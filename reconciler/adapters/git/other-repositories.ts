@@ -1,0 +1,70 @@
+/**
+ * Repositories that commits name. Whoever commits chooses where is asked, so nothing of this machine's own goes along: no
+ * key, no agent, no password, no setting of ssh, and no repository of this machine is read.
+ */
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { TerminalError } from '../../core/errors.ts';
+import type { GitSource } from '../../ports/git-source.ts';
+import type { OtherRepositories } from '../../ports/other-repositories.ts';
+import { GitCredentials } from './credentials.ts';
+import type { Nudges } from './nudges.ts';
+import { openGitSource } from './source.ts';
+
+/** Of one fetch of one of them, in bytes. */
+const MAX_PACK_BYTES = 256 * 1024 * 1024;
+
+/** Memory, where the machine has such a folder: keys touch no disk. */
+const KEYS_DIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+
+/** `dir`: where what is fetched is kept; a webhook asks for a look at each of them. */
+export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositories {
+  return {
+    async open({ id, url, follows, auth }): Promise<GitSource> {
+      if (!/^(https?|ssh):\/\//.test(url)) throw new TerminalError('GitUrlInvalid', `${url} is no URL of https or ssh`);
+      const values = auth?.reveal() ?? new Map<string, string>();
+      const options = {
+        url,
+        cacheDir: join(dir, id),
+        maxPackBytes: MAX_PACK_BYTES,
+        ...('branch' in follows ? { branch: follows.branch } : { follow: follows }),
+        ...(nudges && { nudges }),
+      };
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      if (!url.startsWith('ssh:')) {
+        const [token, password] = [values.get('bearerToken'), values.get('password')];
+        const ca = values.get('ca.crt');
+        const credentials =
+          token !== undefined
+            ? GitCredentials.bearer(token)
+            : password === undefined
+              ? undefined
+              : new GitCredentials(values.get('username') ?? 'git', password);
+        return openGitSource({ ...options, ...(credentials && { credentials }), ...(ca !== undefined && { ca }) });
+      }
+      const keys = await mkdtemp(join(KEYS_DIR, 'plumbline-key-'));
+      const removeKeys = (): Promise<void> => rm(keys, { recursive: true, force: true });
+      try {
+        const [sshKey, knownHosts] = [join(keys, 'identity'), join(keys, 'known_hosts')];
+        await writeFile(sshKey, withNewline(values.get('identity') ?? ''), { mode: 0o600 });
+        await writeFile(knownHosts, withNewline(values.get('known_hosts') ?? ''), { mode: 0o600 });
+        const source = await openGitSource({ ...options, sshKey, knownHosts, sshAlone: true });
+        return { ...source, close: () => source.close().finally(removeKeys) };
+      } catch (error) {
+        await removeKeys();
+        throw error;
+      }
+    },
+    async forgetAllBut(ids) {
+      for (const name of await readdir(dir).catch(() => []))
+        if (!ids.has(name.slice(0, 16))) await rm(join(dir, name), { recursive: true, force: true });
+    },
+  };
+}
+
+/** OpenSSH reads no key whose last line does not end. */
+function withNewline(text: string): string {
+  return text.endsWith('\n') ? text : `${text}\n`;
+}

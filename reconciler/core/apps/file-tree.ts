@@ -1,0 +1,49 @@
+/** The files of a revision, by path and by folder. */
+import type { TreeFile } from '../manifests/select-files.ts';
+import { folderOf } from './paths.ts';
+
+export class FileTree {
+  readonly #files = new Map<string, TreeFile>();
+  readonly #folders = new Map<string, { readonly files: TreeFile[]; readonly folders: Set<string> }>();
+
+  constructor(files: readonly TreeFile[]) {
+    this.#folder('');
+    for (const file of files) {
+      this.#files.set(file.path, file);
+      this.#folder(folderOf(file.path)).files.push(file);
+    }
+  }
+
+  file(path: string): TreeFile | undefined {
+    return this.#files.get(path);
+  }
+
+  isFolder(path: string): boolean {
+    return this.#folders.has(path);
+  }
+
+  /** Names a folder's own files, without those below. */
+  filesIn(folder: string): readonly TreeFile[] {
+    return this.#folders.get(folder)?.files ?? [];
+  }
+
+  /** All files of a folder and below. */
+  *filesBelow(folder: string): Generator<TreeFile> {
+    const open = [folder];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      const found = this.#folders.get(at);
+      if (!found) continue;
+      yield* found.files;
+      open.push(...found.folders);
+    }
+  }
+
+  #folder(path: string): { readonly files: TreeFile[]; readonly folders: Set<string> } {
+    const known = this.#folders.get(path);
+    if (known) return known;
+    const made = { files: [], folders: new Set<string>() };
+    this.#folders.set(path, made);
+    if (path !== '') this.#folder(folderOf(path)).folders.add(path);
+    return made;
+  }
+}

@@ -1,0 +1,132 @@
+/** Apps whose files are in another repository: what they ask for, and what whoever has repositories answers. */
+import { createHash } from 'node:crypto';
+import {
+  DEFAULT_NAMESPACE,
+  objectKey,
+  type App,
+  type AppSource,
+  type SourcePin,
+} from '../../../contracts/objects/index.ts';
+import type { TreeFile } from '../manifests/select-files.ts';
+import type { Position } from '../manifests/types.ts';
+import { followedWords, type Followed } from '../sources/follow.ts';
+import { textsOf, type NoValue, type ValueObjects } from './object-values.ts';
+import { UNOPENED } from './secret-variables.ts';
+
+/** What a repository is opened with, in Flux' keys of a Secret. Prints as `[redacted]` wherever it is printed. */
+export class SourceAuth {
+  readonly #values: ReadonlyMap<string, string>;
+
+  constructor(values: ReadonlyMap<string, string>) {
+    this.#values = values;
+  }
+
+  /** For the transport only. */
+  reveal(): ReadonlyMap<string, string> {
+    return this.#values;
+  }
+
+  /** Whether another one says the same. */
+  equals(other: SourceAuth): boolean {
+    const text = (auth: SourceAuth): string => JSON.stringify([...auth.#values].sort());
+    return text(this) === text(other);
+  }
+
+  toString(): string {
+    return '[redacted]';
+  }
+
+  toJSON(): string {
+    return '[redacted]';
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return '[redacted]';
+  }
+}
+
+const AUTH_KEYS: ReadonlySet<string> = new Set([
+  'username',
+  'password',
+  'bearerToken',
+  'ca.crt',
+  'identity',
+  'known_hosts',
+]);
+
+/** One repository, and what is followed of it. Apps that say the same of it share it. */
+export interface WantedSource {
+  /** 16 hex digits of what tells it from others: URL, what is followed, and the Secret's place. */
+  readonly id: string;
+  readonly url: string;
+  readonly follows: Followed;
+  readonly auth: SourceAuth | undefined;
+}
+
+/** `left`: it is not to be read now; otherwise why it cannot be. */
+export type SourceAnswer =
+  | {
+      readonly ok: true;
+      readonly commit: string;
+      readonly files: readonly TreeFile[];
+      readonly read: (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
+    }
+  | { readonly ok: false; readonly message: string };
+
+/** Whoever has repositories. Rejects only when asking is over. */
+export interface AppSources {
+  open(wanted: WantedSource): Promise<SourceAnswer>;
+}
+
+function followedOf({ branch, tag, semver }: AppSource): Followed {
+  return tag !== undefined ? { tag } : semver !== undefined ? { semver } : { branch: branch ?? 'main' };
+}
+
+/** What the App asks for; the values of its Secret are of the same commit. */
+export function wantedSource(
+  { spec }: App,
+  source: AppSource,
+  objects: ValueObjects,
+  at: (...path: (string | number)[]) => Position,
+): WantedSource | NoValue {
+  const { url, secretRef } = source;
+  const follows = followedOf(source);
+  const namespace = spec.namespace ?? DEFAULT_NAMESPACE;
+  const id = createHash('sha256')
+    .update(JSON.stringify([url, follows, secretRef && [namespace, secretRef.name]]))
+    .digest('hex')
+    .slice(0, 16);
+  if (!secretRef) return { id, url, follows, auth: undefined };
+  const place = at('spec', 'source', 'secretRef', 'name');
+  const found = objects.get(objectKey('Secret', namespace, secretRef.name));
+  if (!found)
+    return {
+      at: place,
+      message: `Secret ${secretRef.name} is in no manifest of the App's namespace`,
+      hint: 'commit it, encrypted: `plumb secret encrypt`',
+    };
+  const values = new Map(textsOf(found.desired).filter(([key]) => AUTH_KEYS.has(key)));
+  return { id, url, follows, auth: [...values.values()].includes(UNOPENED) ? UNOPENED_AUTH : new SourceAuth(values) };
+}
+
+/** Stands for what nobody here has the key to. */
+export const UNOPENED_AUTH = new SourceAuth(new Map());
+
+/** Used by Apps of a revision, in the order of their ids. */
+export function usedSources(
+  used: Iterable<{ readonly app: string; readonly wanted: WantedSource; readonly answer: SourceAnswer }>,
+): readonly SourcePin[] {
+  const found = new Map<string, SourcePin>();
+  for (const { app, wanted, answer } of used) {
+    const { id, url, follows } = wanted;
+    const apps = [...(found.get(id)?.apps ?? []), app].sort();
+    found.set(id, {
+      id,
+      url,
+      follows: followedWords(follows),
+      apps,
+      ...(answer.ok ? { commit: answer.commit } : { problem: answer.message }),
+    });
+  }
+  return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}

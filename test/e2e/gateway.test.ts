@@ -1,0 +1,253 @@
+/**
+ * Requests from outside, through the proxies of real hosts: what is written as Gateway API and as Ingress, seen by curl.
+ * Names in brackets are those of Gateway API's conformance tests.
+ */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { findCondition, type Condition } from '../../contracts/objects/index.ts';
+import { eventually, Fleet } from './fleet.ts';
+import { BEHAVIOURS, behaviourManifests } from './gateway-behaviours.ts';
+import { helloApp } from './manifests.ts';
+
+const NODES = ['node-1', 'node-2'] as const;
+const API = 'apiVersion: gateway.networking.k8s.io/v1';
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+  readonly headers: string;
+}
+
+describe('gateways', () => {
+  let fleet: Fleet;
+
+  before(async () => {
+    fleet = await Fleet.start({
+      name: 'gate',
+      subnet: '198.18.31.0/24',
+      podCIDR: '198.19.192.0/20',
+      serviceCIDR: '198.19.208.0/20',
+      nodes: NODES.length,
+    });
+    for (const [app, version] of [
+      ['one', '1'],
+      ['two', '2'],
+    ] as const)
+      await fleet.write(`${app}.yaml`, helloApp({ name: app, version, replicas: 1 }));
+    await fleet.write('secret.yaml', await certificate(fleet.dir));
+    await fleet.commitAndPush('Run two versions');
+    await fleet.podsReady('one', 1);
+    await fleet.podsReady('two', 1);
+  });
+  after(async () => {
+    await fleet?.close();
+  });
+
+  /** The address of the host, as others reach it. */
+  const addressOf = (node: string): string => fleet.lab.nodes.find(({ name }) => name === node)?.address ?? '';
+
+  /** From the other host. */
+  async function ask(host: string, url = '/', ...options: readonly string[]): Promise<Answer> {
+    const scheme = options.includes('--insecure') ? 'https' : 'http';
+    const argv = ['curl', '-s', '-i', '--max-time', '3', '--resolve', `${host}:80:${addressOf('node-1')}`];
+    argv.push('--resolve', `${host}:443:${addressOf('node-1')}`, ...options, `${scheme}://${host}${url}`);
+    const { stdout, code, stderr } = await fleet.on('node-2', argv);
+    assert.equal(code, 0, `${argv.join(' ')}: ${code} ${stderr}`);
+    const end = stdout.indexOf('\r\n\r\n');
+    const headers = stdout.slice(0, end).toLowerCase();
+    return { status: Number(/^http\/\S+ (\d+)/.exec(headers)?.[1]), body: stdout.slice(end + 4), headers };
+  }
+
+  async function programmed(): Promise<void> {
+    await eventually('the Gateway is programmed', 60, async () => {
+      const [found] = await fleet.list('Gateway');
+      const { status } = findCondition(found?.status?.conditions, 'Programmed') ?? {};
+      if (status !== 'True') throw new Error(JSON.stringify(found?.status));
+      return true;
+    });
+  }
+
+  /** Once it is accepted. */
+  const routeConditions = (): Promise<readonly Condition[]> =>
+    eventually('the route is accepted', 30, async () => {
+      const [route] = await fleet.list('HTTPRoute');
+      const conditions = route?.status?.parents[0]?.conditions ?? [];
+      return findCondition(conditions, 'Accepted')?.status === 'True' && conditions;
+    });
+
+  it('route by host, path and header, and by weight (HTTPRouteSimpleSameNamespace, HTTPRouteHeaderMatching, HTTPRouteWeight)', async () => {
+    await fleet.write(
+      'gateway.yaml',
+      `${API}
+kind: Gateway
+metadata: {name: edge}
+spec:
+  gatewayClassName: plumbline
+  listeners:
+    - {name: http, port: 80, protocol: HTTP}
+    - {name: https, port: 443, protocol: HTTPS, hostname: '*.example.com', tls: {certificateRefs: [{name: cert}]}}
+---
+${API}
+kind: HTTPRoute
+metadata: {name: web}
+spec:
+  parentRefs: [{name: edge}]
+  hostnames: [web.example.com]
+  rules:
+    - matches: [{path: {value: /split}}]
+      filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /}}}]
+      backendRefs: [{name: one, port: 80, weight: 1}, {name: two, port: 80, weight: 1}]
+    - matches: [{headers: [{name: version, value: '2'}]}]
+      backendRefs: [{name: two, port: 80}]
+    - matches: [{path: {value: /old}}]
+      filters: [{type: RequestRedirect, requestRedirect: {scheme: https, statusCode: 301, path: {type: ReplacePrefixMatch, replacePrefixMatch: /new}}}]
+    - matches: [{path: {value: /gone}}]
+      backendRefs: [{name: nobody, port: 80}]
+    - filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: X-Edge, value: 'yes'}]}}]
+      backendRefs: [{name: one, port: 80}]
+`,
+    );
+    await fleet.commitAndPush('Open a gateway');
+    await programmed();
+    assert.equal(findCondition(await routeConditions(), 'ResolvedRefs')?.reason, 'BackendNotFound');
+    const [plain, second] = await Promise.all([
+      ask('web.example.com'),
+      ask('web.example.com', '/', '-H', 'version: 2'),
+    ]);
+    assert.deepEqual([plain.status, second.status], [200, 200]);
+    assert.match(plain.headers, /x-edge: yes/);
+    assert.notEqual(plain.body.trim(), second.body.trim());
+    const bodies = new Set<string>();
+    for (let i = 0; i < 20; i += 1) bodies.add((await ask('web.example.com', '/split')).body.trim());
+    assert.deepEqual([...bodies].sort(), [plain.body.trim(), second.body.trim()].sort());
+  });
+
+  it('redirect, and answer what leads nowhere (HTTPRouteRedirectScheme, HTTPRouteInvalidNonExistentBackendRef)', async () => {
+    const moved = await ask('web.example.com', '/old/x?y=1');
+    assert.equal(moved.status, 301);
+    assert.match(moved.headers, /location: https:\/\/web\.example\.com\/new\/x\?y=1/);
+    assert.deepEqual(
+      [(await ask('web.example.com', '/gone')).status, (await ask('other.example.net')).status],
+      [500, 404],
+    );
+  });
+
+  it('end TLS with the certificate of a Secret (HTTPRouteHTTPSListener)', async () => {
+    assert.equal((await ask('web.example.com', '/', '--insecure')).status, 200);
+  });
+
+  it('answer as Gateway API has it', async (context) => {
+    await fleet.write('behaviours.yaml', behaviourManifests());
+    await fleet.commitAndPush('Route in all ways');
+    await eventually('all routes are taken', 30, async () => {
+      const routes = (await fleet.list('HTTPRoute')).filter(({ metadata }) => metadata.name !== 'web');
+      return routes.length > 0 && routes.every(({ status }) => (status?.parents.length ?? 0) > 0);
+    });
+    for (const [behaviour, requests] of BEHAVIOURS)
+      await context.test(`(${behaviour})`, async () => {
+        for (const [url, expected, ...options] of requests)
+          await eventually(`${url} ${options.join(' ')}: ${expected}`, 15, async () => {
+            const [, host = '', at = '/'] = /^([^/]+)(\/.*)$/.exec(url) ?? [];
+            const answer = await ask(host, at, ...options);
+            const said = `${answer.status} ${answer.body.trim()} ${answer.headers.replaceAll('\r\n', ' ')}`;
+            return new RegExp(expected).test(said) || Promise.reject(new Error(said));
+          });
+      });
+    await context.test(
+      '(HTTPRouteInvalidCrossNamespaceParentRef, HTTPRouteInvalidParentRefNotMatchingSectionName, HTTPRouteInvalidBackendRefUnknownKind, HTTPRouteInvalidCrossNamespaceBackendRef)',
+      async () => {
+        const reasons = new Map(
+          (await fleet.list('HTTPRoute')).map(({ metadata, status }) => [
+            metadata.name,
+            ['Accepted', 'ResolvedRefs'].map((type) => findCondition(status?.parents[0]?.conditions, type)?.reason),
+          ]),
+        );
+        assert.deepEqual(reasons.get('outside'), ['NotAllowedByListeners', 'BackendNotFound']);
+        assert.deepEqual(reasons.get('nowhere'), ['NoMatchingParent', 'ResolvedRefs']);
+        assert.deepEqual(reasons.get('kind'), ['Accepted', 'InvalidKind']);
+        assert.deepEqual(reasons.get('granted'), ['Accepted', 'ResolvedRefs']);
+        assert.deepEqual(reasons.get('closed'), ['Accepted', 'RefNotPermitted']);
+      },
+    );
+    await fleet.removeFiles('behaviours.yaml');
+  });
+
+  it('serve Ingresses beside them', async () => {
+    await fleet.write(
+      'ingress.yaml',
+      `apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: shop
+  annotations: {nginx.ingress.kubernetes.io/rewrite-target: /$2}
+spec:
+  rules:
+    - host: shop.example.net
+      http:
+        paths: [{path: '/shop(/|$)(.*)', pathType: ImplementationSpecific, backend: {service: {name: two, port: {number: 80}}}}]
+`,
+    );
+    await fleet.commitAndPush('Open a shop');
+    const addresses = await eventually('the Ingress has its addresses', 30, async () => {
+      const [found] = await fleet.list('Ingress');
+      const accepted = findCondition(found?.status?.conditions, 'Accepted')?.status;
+      return accepted === 'True' && found?.status?.loadBalancer?.ingress?.map(({ ip }) => ip);
+    });
+    assert.deepEqual(addresses, NODES.map(addressOf));
+    assert.deepEqual(
+      [(await ask('shop.example.net', '/shop/healthz')).status, (await ask('shop.example.net', '/')).status],
+      [200, 404],
+    );
+  });
+
+  it('come into a closed namespace where its ingress controller may, and nothing else of their nodes does', async () => {
+    await fleet.write(
+      'policy.yaml',
+      `apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed}
+spec:
+  podSelector: {matchLabels: {app: one}}
+  policyTypes: [Ingress]
+  ingress: [{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ingress-nginx}}}]}]
+`,
+    );
+    await fleet.commitAndPush('Close a namespace to all but the gateways');
+    const pod = (await fleet.list('Pod')).find(({ metadata }) => metadata.labels?.['app'] === 'one');
+    const { nodeName = '', containers = [] } = pod?.spec ?? {};
+    const other = NODES.find((name) => name !== nodeName) ?? '';
+    const target = `http://${pod?.status?.podIP}:${containers[0]?.ports?.[0]?.containerPort}/`;
+    const fromOther = async (...options: readonly string[]): Promise<number> =>
+      (await fleet.on(other, ['curl', '-s', '-o', '/dev/null', '--max-time', '2', ...options, target])).code ?? -1;
+    await eventually('the other node does not come in', 30, async () => (await fromOther()) !== 0);
+    const range = (await fleet.list('Node')).find(({ metadata }) => metadata.name === other)?.spec.podCIDR ?? '';
+    assert.notEqual(await fromOther('--interface', range.replace(/0\/\d+$/, '1')), 0);
+    const host = ['-H', 'Host: web.example.com'];
+    for (const gateway of NODES)
+      await eventually(`the gateway ${gateway} comes in`, 30, async () => {
+        const argv = ['curl', '-s', '-f', '--max-time', '2', ...host, `http://${addressOf(gateway)}/`];
+        return (await fleet.on('node-2', argv)).code === 0;
+      });
+    await fleet.removeFiles('policy.yaml');
+  });
+
+  it('go when they are in Git no more', async () => {
+    await fleet.removeFiles('gateway.yaml', 'ingress.yaml');
+    await eventually('nobody listens', 30, async () => {
+      const { code } = await fleet.on('node-2', ['curl', '-s', '--max-time', '2', `http://${addressOf('node-1')}/`]);
+      return code === 7;
+    });
+    assert.equal((await fleet.list('ProxyConfig')).length, 0);
+  });
+});
+
+async function certificate(folder: string): Promise<string> {
+  const [crt, key] = [path.join(folder, 'tls.crt'), path.join(folder, 'tls.key')];
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=example.com'];
+  execFileSync('openssl', ['req', '-x509', '-days', '2', ...curve, '-keyout', key, '-out', crt], { stdio: 'ignore' });
+  const [first, second] = await Promise.all([crt, key].map(async (file) => (await readFile(file)).toString('base64')));
+  return `apiVersion: v1\nkind: Secret\nmetadata: {name: cert}\ntype: kubernetes.io/tls\ndata: {tls.crt: ${first}, tls.key: ${second}}\n`;
+}

@@ -1,0 +1,144 @@
+/** Charts of a real HTTP repository and a real OCI registry, by the real Helm. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { removeFolder } from '../../../lab/remove-folder.ts';
+import { findProgram } from '../../../reconciler/adapters/engines/programs.ts';
+import { openEngines } from '../../../reconciler/adapters/engines/index.ts';
+import { makeFolder } from '../../support/folder.ts';
+import { app, namespace, render } from './apps.ts';
+
+const TEMPLATE =
+  'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: from-elsewhere\ndata:\n  value: {{ .Values.a | quote }}\n';
+
+describe('a chart from elsewhere', () => {
+  const folder = makeFolder('plumbline-charts-');
+  let archive: Buffer;
+  let server: Server;
+  let url = '';
+  let asked: string[] = [];
+
+  before(async () => {
+    mkdirSync(join(folder, 'web', 'templates'), { recursive: true });
+    writeFileSync(join(folder, 'web', 'Chart.yaml'), 'apiVersion: v2\nname: web\nversion: 1.2.3\n');
+    writeFileSync(join(folder, 'web', 'values.yaml'), 'a: of the chart\n');
+    writeFileSync(join(folder, 'web', 'templates', 'a.yaml'), TEMPLATE);
+    execFileSync('tar', ['-czf', join(folder, 'web-1.2.3.tgz'), '-C', folder, 'web']);
+    archive = readFileSync(join(folder, 'web-1.2.3.tgz'));
+    server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      if (request.url === '/charts/index.yaml')
+        response.end(
+          'apiVersion: v1\nentries:\n  web:\n  - {apiVersion: v2, name: web, version: 1.2.3, urls: [web-1.2.3.tgz]}\n',
+        );
+      else if (request.url === '/charts/web-1.2.3.tgz') response.end(archive);
+      else response.writeHead(404).end();
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/charts`;
+  });
+  after(async () => {
+    server.close();
+    await removeFolder(folder);
+  });
+
+  const files = (chart: object): Readonly<Record<string, string>> => ({
+    'apps.yaml': `${namespace('web')}---\n${app('web', { namespace: 'web', helm: { chart, values: { a: 'of the App' } } })}`,
+  });
+  const value = ({ state }: Awaited<ReturnType<typeof render>>): unknown => {
+    const object = state.get('configmaps/web/from-elsewhere')?.object;
+    return object?.kind === 'ConfigMap' ? object.data?.['value'] : undefined;
+  };
+
+  it('is fetched from an HTTP repository, once', async () => {
+    const engines = openEngines(join(folder, 'http'));
+    const chart = { repository: url, name: 'web', version: '1.2.3' };
+    asked = [];
+    const first = await render(files(chart), engines);
+    assert.deepEqual(first.told, []);
+    assert.equal(value(first), 'of the App');
+    assert.deepEqual(asked, ['/charts/index.yaml', '/charts/web-1.2.3.tgz']);
+    await render({ ...files(chart), 'other.yaml': namespace('other') }, openEngines(join(folder, 'http')));
+    assert.equal(asked.length, 2);
+  });
+
+  it('is the one that its digest names, or an error of the commit', async () => {
+    const engines = openEngines(join(folder, 'digest'));
+    const digest = `sha256:${createHash('sha256').update(archive).digest('hex')}`;
+    const chart = { repository: url, name: 'web', version: '1.2.3', digest };
+    assert.equal(value(await render(files(chart), engines)), 'of the App');
+    const other = await render(files({ ...chart, digest: `sha256:${'0'.repeat(64)}` }), engines);
+    assert.match(
+      other.told.join('\n'),
+      /^apps\.yaml:5:1 RenderFailed App web cannot have its chart: it is another one/,
+    );
+    assert.equal(value(other), undefined);
+  });
+
+  it('that cannot be fetched leaves the commit unjudged', async () => {
+    const engines = openEngines(join(folder, 'none'));
+    await assert.rejects(render(files({ repository: url, name: 'web', version: '9.9.9' }), engines), {
+      code: 'ChartUnavailable',
+      message: /web 9\.9\.9 cannot be fetched from http:.*9\.9\.9/,
+    });
+  });
+
+  it('is fetched from a registry, and is the one of its digest', async () => {
+    const registry = await startRegistry(folder);
+    try {
+      const programs = { dir: join(process.cwd(), '.cache', 'engines'), env: process.env };
+      const { path } = await findProgram('helm', programs, new AbortController().signal);
+      const repository = `oci://127.0.0.1:${registry.port}/charts`;
+      execFileSync(path, ['push', join(folder, 'web-1.2.3.tgz'), repository, '--plain-http'], {
+        env: { HOME: folder },
+        stdio: 'ignore',
+      });
+      const engines = openEngines(join(folder, 'oci'));
+      const chart = { repository, name: 'web', version: '1.2.3' };
+      const found = await render(files(chart), engines);
+      assert.deepEqual(found.told, []);
+      assert.equal(value(found), 'of the App');
+      const other = await render(files({ ...chart, digest: `sha256:${'0'.repeat(64)}` }), engines);
+      assert.match(
+        other.told.join(''),
+        /RenderFailed App web cannot have its chart: it is another one .*digest sha256:/,
+      );
+      const digest = /it has the digest (sha256:[0-9a-f]{64})/.exec(other.told.join(''))?.[1];
+      assert.deepEqual((await render(files({ ...chart, digest }), engines)).told, []);
+    } finally {
+      const ended = once(registry.process, 'exit');
+      registry.process.kill();
+      await ended;
+    }
+  });
+});
+
+/** Debian's registry on a free port of loopback, without a certificate. */
+async function startRegistry(folder: string): Promise<{ readonly process: ChildProcess; readonly port: number }> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  const config = join(folder, 'registry.yml');
+  writeFileSync(
+    config,
+    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${join(folder, 'registry')}}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
+  );
+  const registry = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  await new Promise<void>((resolve, reject) => {
+    registry.once('exit', () => {
+      reject(new Error('the registry ended'));
+    });
+    registry.stderr.on('data', (chunk) => {
+      if (String(chunk).includes('listening on')) resolve();
+    });
+  });
+  return { process: registry, port };
+}

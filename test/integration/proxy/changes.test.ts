@@ -1,0 +1,101 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { after, before, describe, it } from 'node:test';
+import assert from 'node:assert/strict';
+import type { ProxyPort } from '../../../contracts/objects/proxy-config.ts';
+import { tied } from '../../support/tied.ts';
+import { exact, prefix, rule } from '../../unit/proxy/configs.ts';
+import { proxyWorld, seen, serve, until, type Backend, type ProxyWorld } from './world.ts';
+
+const RELOADS = 120;
+
+/** wrk against the proxy until it is told to end; what failed, and how many requests there were. */
+function load(port: number, path = '/'): { end(): Promise<{ requests: number; failed: readonly string[] }> } {
+  const [program, ...args] = tied(
+    'wrk',
+    '-t1',
+    '-c16',
+    '-d600s',
+    '--timeout',
+    '10s',
+    `http://127.0.0.1:${port}${path}`,
+  );
+  const wrk = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let out = '';
+  wrk.stdout.on('data', (chunk: Buffer) => {
+    out += chunk.toString();
+  });
+  return {
+    async end() {
+      const ended = once(wrk, 'close');
+      wrk.kill('SIGINT');
+      await ended;
+      return {
+        requests: Number(/(\d+) requests in/.exec(out)?.[1] ?? 0),
+        failed: out.split('\n').filter((line) => /Socket errors|Non-2xx/.test(line)),
+      };
+    },
+  };
+}
+
+describe('a proxy under load', () => {
+  let world: ProxyWorld;
+  let web: Backend;
+  let port = 0;
+  const addresses = Array.from({ length: 12 }, (_, nth) => `127.0.1.${nth + 1}`);
+
+  before(async () => {
+    world = await proxyWorld({ reloadPauseMs: 0 });
+    port = await world.freePort();
+    web = await serve('web', ...addresses);
+  });
+  after(async () => {
+    await world.close();
+    await web.close();
+  });
+
+  function http(...names: readonly string[]): ProxyPort {
+    return {
+      port,
+      protocol: 'http',
+      hosts: [
+        { hostname: '', rules: [...names.map((name) => rule(exact(`/${name}`), 'web')), rule(prefix('/'), 'web')] },
+      ],
+    };
+  }
+
+  it('moves all its endpoints again and again without a failed request or a reload', async () => {
+    await world.give([http()], [web.backend], ...web.objects(...addresses.slice(0, 3)));
+    const pid = await world.masterPid();
+    const running = load(port);
+    const before = world.reports.length;
+    for (let round = 0; round < 40; round += 1) {
+      const now = [0, 1, 2].map((nth) => addresses[(round * 3 + nth) % addresses.length] ?? '');
+      world.assignment.set(...web.objects(...now));
+      await until(async () => now.includes(seen(await world.ask(port)).address));
+      for (let nth = 0; nth < 4; nth += 1) assert.ok(now.includes(seen(await world.ask(port)).address));
+    }
+    const { requests, failed } = await running.end();
+    assert.deepEqual(failed, []);
+    assert.ok(requests > 1000, `${requests} requests`);
+    assert.equal(await world.masterPid(), pid);
+    assert.equal(world.reports.length, before);
+  });
+
+  it(`takes ${RELOADS} configurations without a failed request`, async () => {
+    await world.give([http()], [web.backend], ...web.objects(...addresses.slice(0, 3)));
+    const pid = await world.masterPid();
+    const running = load(port);
+    const begun = process.hrtime.bigint();
+    for (let round = 0; round < RELOADS; round += 1) {
+      await world.give([http(`r${round}`)], [web.backend]);
+      assert.deepEqual(world.report()?.problems, [], `reload ${round}`);
+    }
+    const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
+    const { requests, failed } = await running.end();
+    process.stderr.write(`${RELOADS} reloads in ${seconds.toFixed(0)} s, ${requests} requests meanwhile\n`);
+    assert.deepEqual(failed, []);
+    assert.ok(requests > 1000, `${requests} requests`);
+    assert.equal(await world.masterPid(), pid);
+  });
+});
