@@ -55,6 +55,7 @@ import { startAddressKeeper } from './loops/address-keeper.ts';
 import { startApi } from './loops/api/server.ts';
 import { openAssignment } from './loops/assignment-store.ts';
 import { startDiskKeeper } from './loops/disk-keeper.ts';
+import { withRoomToEnd } from './loops/disk-reserve.ts';
 import { createEvictor } from './loops/evictor.ts';
 import { startDnsServer } from './loops/dns-server.ts';
 import { createImagePuller } from './loops/image-puller.ts';
@@ -155,9 +156,10 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
   const policies = options.network ? createPolicyGate(assignment, clock) : OPEN_GATE;
+  const space = diskSpace(folders, criDisk(client));
   const pods = startPodManager({
     assignment,
-    runtime,
+    runtime: withRoomToEnd(runtime, { space, clock, log }),
     images,
     files,
     cgroups,
@@ -192,7 +194,6 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         onEvent: (pod, event) => hub.tellEvent(pod, event),
       }),
   });
-  const space = diskSpace(folders, criDisk(client));
   const storage = startStorageKeeper({ space, assignment, pods, hub, clock, log });
   const evictor = createEvictor(pods, clock);
   const room = startPressureKeeper({

@@ -1,10 +1,7 @@
 /**
  * Keeps the node's disks from filling up, in kubelet's order: unused images go above a mark; when a disk is short, the
  * node says so, containers that ended and all unused images go; when nothing of that helps, one pod after another is
- * evicted.
- *
- * On a disk without a free byte a container runtime can neither remove an image nor write down that a container has
- * ended. The agent holds a little room, and gives it back when the one that filled the disk was told to end.
+ * evicted. While there is room, a little of it is held for when there is none (disk-reserve.ts).
  */
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
@@ -14,7 +11,6 @@ import {
   agedImages,
   imageBytesToFree,
   imagesToRemove,
-  isFull,
   reserveBytes,
   shortages,
   type ImageAge,
@@ -58,9 +54,6 @@ const LOOK_EVERY_MS = 10_000;
 /** Images' ages are noted at least this often. */
 const NOTE_IMAGES_MS = 60_000;
 
-/** From the end of a pod's grace period until its processes are gone, in milliseconds. */
-const KILL_MS = 1000;
-
 /** A pod that may go; `seen`: bytes that were counted of it, of which there may be more. */
 interface Held extends Candidate {
   readonly seen: number;
@@ -72,8 +65,6 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
   let ages: ReadonlyMap<string, ImageAge> = new Map();
   let notedAt = Number.NEGATIVE_INFINITY;
   let watch = NOT_LOOKED;
-  /** When pods were first seen to be ending, by uid. */
-  let ending: ReadonlyMap<string, number> = new Map();
   /** What was complained of last. */
   let trouble = '';
 
@@ -134,8 +125,8 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     return removed;
   }
 
-  async function evictOne(disks: NodeDisks, short: readonly string[]): Promise<'chosen' | 'goes already' | 'none'> {
-    if (deps.evictor.isBusy()) return 'goes already';
+  async function evictOne(disks: NodeDisks, short: readonly string[]): Promise<void> {
+    if (deps.evictor.isBusy()) return;
     // A runtime on a full disk may not answer: the pods' own files tell enough then.
     const written = await space.writtenByContainers(closing.signal).catch(complain);
     const priority = priorityIn(assignment);
@@ -159,27 +150,13 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
       });
     }
     const chosen = podToEvict(pods, 'requests');
-    if (!chosen) return 'none';
+    if (!chosen) return;
     const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
     log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.seen });
     deps.evictor.evict(
       chosen.uid,
       `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.used === undefined ? 'at least ' : ''}${kibibytes(chosen.seen)}, request is ${kibibytes(chosen.requested)}.`,
     );
-    return 'chosen';
-  }
-
-  /** Whether a pod that was told to end should have by now. */
-  function isOverdue(now: number): boolean {
-    const pods = assignment
-      .current()
-      .list('Pod')
-      .filter(({ metadata }) => metadata.deletionTimestamp !== undefined);
-    ending = new Map(pods.map((pod) => identityOf(pod).uid).map((uid) => [uid, ending.get(uid) ?? now]));
-    return pods.some(({ metadata, spec }) => {
-      const seconds = metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds;
-      return now - (ending.get(metadata.uid ?? '') ?? now) > seconds * 1000 + KILL_MS;
-    });
   }
 
   async function pass(): Promise<void> {
@@ -194,9 +171,7 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     const removed = bytes > 0 || now - notedAt >= NOTE_IMAGES_MS ? await tidyImages(bytes, now).catch(complain) : 0;
     // What was just let go of shows at the next look.
     if (short.length === 0 || isNew || (removed ?? 0) > 0) return;
-    const eviction = await evictOne(disks, short).catch(complain);
-    // The runtime keeps no end that it cannot write down. While what fills the disk runs, it would have that room too.
-    if (isFull(disks) && eviction !== 'chosen' && (eviction !== 'none' || isOverdue(now))) await space.reserve(0);
+    await evictOne(disks, short);
   }
 
   function complain(cause: unknown): void {

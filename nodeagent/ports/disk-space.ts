@@ -15,11 +15,10 @@ export interface RuntimeDisk {
 export interface DiskSpace extends Omit<RuntimeDisk, 'imageFolder'> {
   /** Looks at the file systems. */
   read(signal: AbortSignal): Promise<NodeDisks>;
-  /**
-   * Holds room on the node's disk that nobody else can take; 0 gives it back. Idempotent. Holds nothing where it
-   * rejects.
-   */
+  /** Holds room on the node's disk that nobody else can take. Idempotent. Holds nothing where it rejects. */
   reserve(bytes: number): Promise<void>;
+  /** Gives back half of the room that is held, all of a little. False where there was none. */
+  giveBack(): Promise<boolean>;
   /**
    * Bytes of a pod's volumes on disk, its messages and its logs. `whole` is false where there are more files than are
    * counted.

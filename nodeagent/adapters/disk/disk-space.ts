@@ -1,5 +1,5 @@
 /** The node's disks: the file systems themselves, pods' files on them, and the runtime's word on the rest. */
-import { open, rm, stat, statfs } from 'node:fs/promises';
+import { open, rm, stat, statfs, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { logFolder, podFolder, volumeFolder, type NodeFolders } from '../../core/pod/layout.ts';
 import type { DiskUse } from '../../core/node/disk.ts';
@@ -10,8 +10,11 @@ import { treeSize } from './tree-size.ts';
 /** Entries of one pod that are counted. */
 const MAX_ENTRIES = 200_000;
 const CHUNK_BYTES = 256 * 1024;
+/** Less than that is not worth to be held. */
+const LITTLE_BYTES = 64 * 1024;
 
 export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace {
+  const reserve = join(folders.state, 'reserve');
   let imageFolder: string | undefined;
   return {
     async read(signal) {
@@ -24,9 +27,14 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
     imagesInUse: (signal) => runtime.imagesInUse(signal),
     writtenByContainers: (signal) => runtime.writtenByContainers(signal),
     async reserve(bytes) {
-      const path = join(folders.state, 'reserve');
-      if (bytes === 0) await rm(path, { force: true });
-      else if ((await stat(path).catch(() => undefined))?.size !== bytes) await fill(path, bytes);
+      if ((await stat(reserve).catch(() => undefined))?.size !== bytes) await fill(reserve, bytes);
+    },
+    async giveBack() {
+      const held = (await stat(reserve).catch(() => undefined))?.size;
+      if (held === undefined) return false;
+      if (held < 2 * LITTLE_BYTES) await rm(reserve, { force: true });
+      else await truncate(reserve, Math.floor(held / 2));
+      return true;
     },
     volumeOf: (pod, volume) => treeSize(volumeFolder(folders, pod.uid, volume, 'disk'), MAX_ENTRIES),
     logsOf: (pod, container) => treeSize(join(logFolder(folders, pod), container), MAX_ENTRIES),

@@ -46,6 +46,7 @@ async function looks(times: number, world: World): Promise<string[]> {
       logsOf: async () => ({ bytes: 0, whole: true }),
       volumeOf: async () => ({ bytes: 0, whole: true }),
       reserve: async (bytes) => void did.push(`reserve ${bytes}`),
+      giveBack: async () => assert.fail('for the end of a container alone'),
     },
     images: {
       list: async () => (world.images ?? []).map(image),
@@ -93,12 +94,6 @@ describe('a keeper of a full disk', () => {
 
   it('keeps the reserve from what fills the disk and cannot be evicted', async () => {
     assert.deepEqual(await looks(3, {}), []);
-  });
-
-  it('gives the reserve back for the end of a pod, once nothing of it can run that would take it', async () => {
-    const { metadata, ...rest } = pod();
-    const ending = { ...rest, metadata: { ...metadata, deletionTimestamp: '2026-01-01T00:00:00Z' } };
-    assert.deepEqual(await looks(3, { pods: [ending] }), ['reserve 0']);
   });
 
   it('removes the other images when one cannot be removed', async () => {
