@@ -42,17 +42,22 @@ export function createFilterSyncs({ filters, onGuards, ...deps }: FilterSyncsDep
   const first = syncOf('IPv4', filters.IPv4);
   const filter = filters.IPv6;
   let second: FilterSync | undefined;
+  /** There are no rules of IPv6 that we know of; an agent before this one may have left some. */
+  let isTidy = false;
 
   return {
     async sync(view, changed, signal) {
       if (filter && familySettings(view, 'IPv6')) {
         const isNew = second === undefined;
+        isTidy = false;
         second ??= syncOf('IPv6', filter);
         await second.sync(view, isNew ? 'all' : changed, signal);
-      } else if (filter && second) {
-        await filter.remove(signal);
+      } else if (filter && !isTidy) {
+        // A kernel that knows no IPv6 has no such rules, and cannot say so.
+        if (second || (await filter.present(signal).catch(() => false))) await filter.remove(signal);
         second = undefined;
         inForce.delete('IPv6');
+        isTidy = true;
       }
       await first.sync(view, changed, signal);
     },

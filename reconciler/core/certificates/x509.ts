@@ -50,7 +50,7 @@ export function certificateRequest(content: CertificateContent, key: KeyObject):
 }
 
 /**
- * In DER. `serial`: 16 random bytes. Both ends are cut to a second, and to those of the CA.
+ * In DER. `serial`: 16 random bytes. Both times are cut to a second, and none outlives its CA.
  */
 export function makeCertificate(
   content: CertificateContent,

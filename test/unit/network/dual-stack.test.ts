@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { EndpointSlice } from '../../../contracts/objects/index.ts';
 import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
+import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import { guardOf } from '../../../nodeagent/core/data-plane/policy/guard.ts';
 import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
@@ -15,6 +16,8 @@ import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
 import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
 import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { DNS_TYPE } from '../../../nodeagent/core/wire/dns-message.ts';
+import { createFilterSyncs } from '../../../nodeagent/loops/filter-syncs.ts';
+import type { PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
 import { policy } from './policy-world.ts';
 import { cluster, endpoint, node, pod, service, slice, TestAssignment, wholePlan } from './world.ts';
 
@@ -182,5 +185,39 @@ describe('a node with both address families', () => {
     assert.deepEqual(ask('fd00-19-0-2--5.default.pod.cluster.local', DNS_TYPE.AAAA), [
       { type: 'AAAA', bytes: Uint8Array.from([0xfd, 0, 0, 0x19, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 5]) },
     ]);
+  });
+});
+
+describe('a node of a cluster that has IPv4 alone', () => {
+  const alone = new TestAssignment('n1', [cluster({}), ...NODES, WEB]).current();
+  const signal = new AbortController().signal;
+  const synced = async (filter: PacketFilter, times = 1): Promise<void> => {
+    const sync = createFilterSyncs({
+      filters: { IPv4: new MemoryPacketFilter(), IPv6: filter },
+      pods: NO_LOCAL_PODS,
+      log: () => undefined,
+      onRepair: () => undefined,
+    });
+    for (let pass = 0; pass < times; pass += 1) await sync.sync(alone, 'all', signal);
+  };
+
+  it('loses the rules of IPv6 that an agent before has left, and looks for them once', async () => {
+    const filter = new MemoryPacketFilter();
+    await filter.replace(plan('IPv6'), '1', signal);
+    let looks = 0;
+    const present = filter.present.bind(filter);
+    filter.present = (during) => {
+      looks += 1;
+      return present(during);
+    };
+    await synced(filter, 2);
+    assert.equal(await present(signal), false);
+    assert.equal(looks, 1);
+  });
+
+  it('goes on where the kernel knows no IPv6', async () => {
+    const filter = new MemoryPacketFilter();
+    filter.present = () => Promise.reject(new Error('Address family not supported by protocol'));
+    await synced(filter);
   });
 });
