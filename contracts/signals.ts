@@ -84,6 +84,24 @@ export function limitSignals(after: StartTimer, ms: number, ...signals: readonly
   };
 }
 
+/** Resolves after `ms`; rejects with the signal's reason as soon as it aborts. Any number may wait under one signal. */
+export async function pause(after: StartTimer, ms: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve, reject) => {
+    const callOff = after(ms, () => {
+      letGo?.();
+      resolve();
+    });
+    const letGo =
+      signal &&
+      onAbort(signal, () => {
+        letGo?.();
+        callOff();
+        reject(asError(signal.reason));
+      });
+  });
+}
+
 /**
  * What `work` gives, or the signal's reason as a rejection as soon as it aborts: for work that does not look at the
  * signal, and then goes on unheard.

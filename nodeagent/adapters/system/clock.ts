@@ -1,7 +1,6 @@
 /** The machine's clock and timers. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { limitSignals } from '../../../contracts/signals.ts';
-import { pauseOfAnyLength, timerOfAnyLength } from '../../../contracts/timers.ts';
+import { limitSignals, pause } from '../../../contracts/signals.ts';
+import { timerOfAnyLength } from '../../../contracts/timers.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const after = timerOfAnyLength((ms, then) => {
@@ -14,6 +13,6 @@ const after = timerOfAnyLength((ms, then) => {
 export const systemClock: Clock = {
   now: () => new Date(),
   monotonic: () => performance.now(),
-  sleep: (ms, signal) => pauseOfAnyLength((part, over) => delay(part, undefined, over && { signal: over }), ms, signal),
+  sleep: (ms, signal) => pause(after, ms, signal),
   deadline: (ms, ...signals) => limitSignals(after, ms, ...signals),
 };

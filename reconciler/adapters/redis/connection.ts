@@ -1,6 +1,7 @@
 /** One connection to Redis whose calls end: with an answer, the caller's abort, or an error of a known class. */
 import { Redis, ReplyError, type RedisOptions } from 'ioredis';
 import { asError } from '../../../contracts/errors.ts';
+import { onAbort } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { classifyFailure, leadsToReplica } from './failure.ts';
 import { placeOfRedis } from './url.ts';
@@ -91,7 +92,7 @@ export class Link {
   ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     let isOver = false;
-    let onAbort: (() => void) | undefined;
+    let letGo: (() => void) | undefined;
     const ended = new Promise<never>((_resolve, reject) => {
       const judge = (): void => {
         if (isOver) return;
@@ -100,10 +101,11 @@ export class Link {
       };
       // After a stall of this process the timer comes before the answer that lies in the socket.
       timer = setTimeout(() => setImmediate(judge), timeoutMs);
-      onAbort = () => {
-        reject(asError(signal?.reason));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      letGo =
+        signal &&
+        onAbort(signal, () => {
+          reject(asError(signal.reason));
+        });
     });
     try {
       const answer = command(client);
@@ -114,7 +116,7 @@ export class Link {
     } finally {
       isOver = true;
       clearTimeout(timer);
-      if (onAbort) signal?.removeEventListener('abort', onAbort);
+      letGo?.();
     }
   }
 

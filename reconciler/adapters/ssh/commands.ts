@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Client, ClientChannel } from 'ssh2';
+import { unlessAborted } from '../../../contracts/signals.ts';
 import { RetryableError } from '../../core/errors.ts';
 import type { CommandResult } from '../../ports/node-transport.ts';
 import { discard, openChannel } from './open-channel.ts';
@@ -105,23 +106,15 @@ export class Commands {
     const kept = new KeptOutput(KEPT_OUTPUT);
     channel.on('data', (chunk: Buffer) => kept.add('stdout', chunk));
     channel.stderr.on('data', (chunk: Buffer) => kept.add('stderr', chunk));
-    let abort: (() => void) | undefined;
-    const aborted = new Promise<never>((_resolve, reject) => {
-      abort = () => reject(signal.reason as Error);
-      signal.addEventListener('abort', abort, { once: true });
-    });
     // A source that fails must not look like an end of input.
     const fed = feed(channel, stdin).catch((error: unknown) => {
       if (exit() === undefined && channel.writable) throw error;
     });
     try {
-      signal.throwIfAborted();
-      await Promise.race([Promise.all([closed, fed]), aborted]);
+      await unlessAborted(signal, Promise.all([closed, fed]));
     } catch (error) {
       discard(channel);
       throw error;
-    } finally {
-      if (abort) signal.removeEventListener('abort', abort);
     }
     const end = exit();
     if (end === undefined)

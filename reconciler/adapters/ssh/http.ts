@@ -2,6 +2,7 @@
 import { setMaxListeners } from 'node:events';
 import { Agent, IncomingMessage, request as startRequest, type ClientRequest, type ClientRequestArgs } from 'node:http';
 import type { Duplex, Readable } from 'node:stream';
+import { onAbort } from '../../../contracts/signals.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { answerBody } from '../../ports/answer-body.ts';
 import { SHORT_ANSWER_BYTES, type HttpAnswer, type HttpQuestion } from '../../ports/node-transport.ts';
@@ -196,13 +197,11 @@ export class ChannelHttp {
  */
 async function responseOf(request: ClientRequest, signal: AbortSignal): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => {
+    const letGo = onAbort(signal, () => {
+      letGo();
       reject(signal.reason as Error);
-    };
-    signal.addEventListener('abort', abort, { once: true });
-    request.once('close', () => {
-      signal.removeEventListener('abort', abort);
     });
+    request.once('close', letGo);
     // Stays on: a request emits 'error' again when it is aborted after its answer began.
     request.on('error', reject);
     request.once('response', resolve);

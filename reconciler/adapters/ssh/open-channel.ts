@@ -1,5 +1,6 @@
 /** Opening a channel: waits no longer than its caller, and loses track of none. */
 import type { ClientChannel } from 'ssh2';
+import { onAbort } from '../../../contracts/signals.ts';
 
 type Opened = (error: Error | undefined, channel?: ClientChannel) => void;
 
@@ -15,11 +16,17 @@ export async function openChannel<T>(
   over: () => void = () => undefined,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const abort = (): void => {
+    if (signal.aborted) {
+      over();
       reject(signal.reason as Error);
-    };
+      return;
+    }
+    const letGo = onAbort(signal, () => {
+      letGo();
+      reject(signal.reason as Error);
+    });
     const opened: Opened = (error, channel) => {
-      signal.removeEventListener('abort', abort);
+      letGo();
       if (error || !channel) {
         over();
         reject(error ?? new Error('no channel was opened'));
@@ -29,12 +36,6 @@ export async function openChannel<T>(
       if (signal.aborted) discard(channel);
       else resolve(begin(channel));
     };
-    if (signal.aborted) {
-      over();
-      abort();
-      return;
-    }
-    signal.addEventListener('abort', abort, { once: true });
     try {
       ask(opened);
     } catch (closed) {

@@ -1,4 +1,5 @@
 /** Counts the sessions of one connection, so that sshd's `MaxSessions` (10 unless configured) is never met. */
+import { onAbort } from '../../../contracts/signals.ts';
 import { RetryableError } from '../../core/errors.ts';
 
 export interface SessionLimits {
@@ -57,15 +58,15 @@ export class SessionSlots {
   async #turn(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const turn = (): void => {
-        signal.removeEventListener('abort', abort);
+        letGo();
         resolve();
       };
-      const abort = (): void => {
+      const letGo = onAbort(signal, () => {
+        letGo();
         this.#waiting.splice(this.#waiting.indexOf(turn), 1);
         reject(signal.reason as Error);
-      };
+      });
       this.#waiting.push(turn);
-      signal.addEventListener('abort', abort, { once: true });
     });
   }
 }

@@ -1,7 +1,6 @@
 /** The machine's clock and timers. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
-import { pauseOfAnyLength, timerOfAnyLength } from '../../../contracts/timers.ts';
+import { limitSignals, pause, type JoinedSignal } from '../../../contracts/signals.ts';
+import { timerOfAnyLength } from '../../../contracts/timers.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 const after = timerOfAnyLength((ms, then) => {
@@ -22,7 +21,7 @@ export class SystemClock implements Clock {
 
   /** Keeps the process alive while it waits, so that nobody exits in the middle of a pause. */
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    await pauseOfAnyLength((part, over) => delay(part, undefined, over && { signal: over }), ms, signal);
+    await pause(after, ms, signal);
   }
 
   deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {

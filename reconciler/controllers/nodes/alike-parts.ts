@@ -1,5 +1,6 @@
 /** What all nodes hold alike, asked of one of them. See contracts/agent/alike.ts. */
 import { AlikeDigest } from '../../../contracts/agent/index.ts';
+import { unlessAborted } from '../../../contracts/signals.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { readPart } from '../../core/nodes/alike-claims.ts';
 import type { AlikePart } from '../../core/nodes/node-word.ts';
@@ -31,7 +32,7 @@ interface Wanted {
  * have another one be believed to have said what it did not. Bounded: a part that finds no room is asked of each node.
  */
 export class AlikeParts {
-  readonly #clock: Pick<Clock, 'sleep'>;
+  readonly #clock: Pick<Clock, 'deadline'>;
   readonly #signal: AbortSignal;
   readonly #mostChars: number;
   readonly #read = new Map<string, AlikePart>();
@@ -39,7 +40,7 @@ export class AlikeParts {
   readonly #asked = new Map<string, Promise<void>>();
   #chars = 0;
 
-  constructor(clock: Pick<Clock, 'sleep'>, signal: AbortSignal, mostChars = 64 * 1024 * 1024) {
+  constructor(clock: Pick<Clock, 'deadline'>, signal: AbortSignal, mostChars = 64 * 1024 * 1024) {
     this.#clock = clock;
     this.#signal = signal;
     this.#mostChars = mostChars;
@@ -68,8 +69,8 @@ export class AlikeParts {
 
   async #waitFor(others: readonly Promise<void>[]): Promise<void> {
     if (others.length === 0) return;
-    const late = this.#clock.sleep(WAIT_MS, this.#signal).catch(() => undefined);
-    await Promise.race([Promise.all(others), late]);
+    using limit = this.#clock.deadline(WAIT_MS, this.#signal);
+    await unlessAborted(limit.signal, Promise.all(others)).catch(() => undefined);
   }
 
   async #ask(wanted: readonly Wanted[], ask: AskForParts, into: Map<string, AlikePart>): Promise<void> {

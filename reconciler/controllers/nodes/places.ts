@@ -2,6 +2,7 @@
  * How many calls to nodes are under way at once. A place that is not left is free after a while: nodes that are off hold
  * up nobody.
  */
+import { onAbort } from '../../../contracts/signals.ts';
 import type { Clock } from '../../ports/clock.ts';
 
 /** A node that is there answers sooner: a second, where the event loop has its turns. */
@@ -46,15 +47,15 @@ export class Places {
   async #turn(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const come = (): void => {
-        signal.removeEventListener('abort', go);
+        letGo();
         resolve();
       };
-      const go = (): void => {
+      const letGo = onAbort(signal, () => {
+        letGo();
         this.#waiting.delete(come);
         reject(signal.reason as Error);
-      };
+      });
       this.#waiting.add(come);
-      signal.addEventListener('abort', go, { once: true });
     });
   }
 

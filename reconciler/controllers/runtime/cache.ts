@@ -120,16 +120,11 @@ export class StoreCache implements StoreView {
     signal.throwIfAborted();
     if (compareVersions(this.#position, resourceVersion) >= 0) return;
     const awaited = { version: resourceVersion, reached: deferred<undefined>() };
-    const onAbort = (): void => {
-      awaited.reached.reject(signal.reason);
-    };
     this.#awaited.add(awaited);
-    signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await awaited.reached.promise;
+      await unlessAborted(signal, awaited.reached.promise);
     } finally {
       this.#awaited.delete(awaited);
-      signal.removeEventListener('abort', onAbort);
     }
   }
 

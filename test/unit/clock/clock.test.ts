@@ -59,6 +59,21 @@ for (const [name, clock] of [
       await assert.rejects(sleeping, /enough/);
     });
 
+    it('sleeps for any number under one signal, and leaves nothing on it', async () => {
+      const stop = new AbortController();
+      const listeners = (): number => getEventListeners(stop.signal, 'abort').length;
+      const [short, ...long] = [1, ...Array<number>(20).fill(60_000)].map((ms) => clock.sleep(ms, stop.signal));
+      assert.equal(listeners(), 1);
+      await short;
+      stop.abort(new Error('enough'));
+      for (const sleeping of long) await assert.rejects(sleeping, /enough/);
+      assert.equal(listeners(), 0);
+      await assert.rejects(clock.sleep(1, stop.signal), /enough/);
+      const { signal } = new AbortController();
+      await clock.sleep(1, signal);
+      assert.equal(getEventListeners(signal, 'abort').length, 0);
+    });
+
     it('ends a deadline with a TimeoutError, also after garbage was collected', async () => {
       using limit = clock.deadline(10);
       const ended = new Promise((resolve) => {

@@ -1,5 +1,6 @@
 /** Time that passes only when a test says so, and everything that is due in between happens in its order. */
-import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
+import { limitSignals, pause, type JoinedSignal } from '../../../contracts/signals.ts';
+import type { StartTimer } from '../../../contracts/timers.ts';
 import type { Clock } from '../../../reconciler/ports/clock.ts';
 
 interface Sleeper {
@@ -20,27 +21,20 @@ export class VirtualClock implements Clock {
   }
 
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    await new Promise<void>((resolve, reject) => {
-      const sleeper = { at: this.#passed + ms, wake: resolve };
-      this.#sleepers.add(sleeper);
-      signal?.addEventListener('abort', () => {
-        this.#sleepers.delete(sleeper);
-        reject(signal.reason as Error);
-      });
-    });
+    await pause(this.#after, ms, signal);
   }
 
   deadline(ms: number, ...signals: readonly AbortSignal[]): JoinedSignal {
-    const after = (left: number, then: () => void): (() => void) => {
-      const sleeper = { at: this.#passed + left, wake: then };
-      this.#sleepers.add(sleeper);
-      return () => {
-        this.#sleepers.delete(sleeper);
-      };
-    };
-    return limitSignals(after, ms, ...signals);
+    return limitSignals(this.#after, ms, ...signals);
   }
+
+  readonly #after: StartTimer = (ms, then) => {
+    const sleeper = { at: this.#passed + ms, wake: then };
+    this.#sleepers.add(sleeper);
+    return () => {
+      this.#sleepers.delete(sleeper);
+    };
+  };
 
   async pass(ms: number): Promise<void> {
     const end = this.#passed + ms;

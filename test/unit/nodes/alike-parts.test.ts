@@ -1,5 +1,6 @@
 /** What all nodes hold alike is asked of one, and counts as each says it. */
 import assert from 'node:assert/strict';
+import { getEventListeners } from 'node:events';
 import { describe, it } from 'node:test';
 import { alikeParts, partOf, type AlikeClaim, type Claim } from '../../../contracts/agent/index.ts';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
@@ -56,6 +57,17 @@ describe('what nodes hold alike', () => {
       assert.deepEqual(namesIn(one), ['a', 'b', 'c', 'd']);
       for (const [index, part] of one.entries()) assert.equal(part, read[0]?.[index]);
     }
+  });
+
+  it('is waited for under one signal by any number, and keeps none of them afterwards', async () => {
+    const stop = new AbortController();
+    const listeners = (): number => getEventListeners(stop.signal, 'abort').length;
+    const parts = new AlikeParts(clock, stop.signal);
+    const agents = Array.from({ length: 20 }, () => new Agent(NODES));
+    const reading = Promise.all(agents.map((agent) => parts.of(agent.named, agent.answer)));
+    assert.equal(listeners(), 1);
+    await reading;
+    assert.equal(listeners(), 0);
   });
 
   it('is asked of another one only where that differs', async () => {
