@@ -1,5 +1,6 @@
 /** Pod: the shape, its defaults, and its status. Source: Kubernetes v1 API reference, PodSpec and PodStatus. */
 import { z } from 'zod';
+import { canonicalAddress, cidrHas, familyOf } from '../ip.ts';
 import { DataKey } from './config.ts';
 import { FieldRef, ResourceFieldRef } from './downward.ts';
 import { defaultPullPolicy } from './image-name.ts';
@@ -122,13 +123,21 @@ const EnvFrom = object({
   'must have exactly one of configMapRef, secretRef',
 );
 
+/** Kubernetes takes any address; of these two kinds nothing comes to a machine from where it could be led to a pod. */
+const HostIP = z
+  .string()
+  .refine((text) => familyOf(text) !== undefined, 'must be an IPv4 or IPv6 address')
+  .refine((text) => !cidrHas('::1/128', text), 'may not be ::1: only 127.0.0.1 is led to a pod, and other addresses')
+  .refine((text) => !cidrHas('::ffff:0:0/96', text), 'must be written as an IPv4 address')
+  .transform(canonicalAddress);
+
 export const ContainerPort = object({
   name: unset('', DnsLabel.max(15).optional()),
   containerPort: Port,
   protocol: unset('', z.enum(['TCP', 'UDP', 'SCTP']).default('TCP')),
   hostPort: unset(0, Port.optional()),
-  /** Address of the node that the port is opened at; every one when absent or 0.0.0.0. */
-  hostIP: unset('', z.ipv4('must be an IPv4 address').optional()),
+  /** Address of the node that the port is opened at; every one when absent or 0.0.0.0, all of IPv6 with `::`. */
+  hostIP: unset('', HostIP.optional()),
 });
 
 /**

@@ -178,6 +178,24 @@ describe('dual stack', () => {
     assert.ok((await lookup(both?.spec.clusterIPs?.[1] ?? '')).includes(`both.${NAMESPACE}.svc.cluster.local`));
   });
 
+  it('opens a host port at an address of IPv6 of the machine, and at that alone', async () => {
+    const [own, foreign] = ['fd00:18:33::1', 'fd00:18:33::2'];
+    const { name } = fleet.lab.nodes[0] ?? { name: '' };
+    for (const address of [own, foreign])
+      await fleet.on(name, ['ip', '-6', 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad']);
+    const spec = `nodeName: ${name}, terminationGracePeriodSeconds: 1, containers: [{name: main, image: "registry.lab/busybox:1", command: [httpd, -f, -p, "8080"], ports: [{containerPort: 8080, hostPort: 18080, hostIP: "FD00:18:33::1"}]}]`;
+    await fleet.write(
+      'host-port.yaml',
+      `apiVersion: v1\nkind: Pod\nmetadata: {name: hosted, namespace: ${NAMESPACE}}\nspec: {${spec}}\n`,
+    );
+    await fleet.commitAndPush('Open a port of the machine');
+    const here = (await pods('web')).find((pod) => pod.spec.nodeName === name);
+    assert.ok(here);
+    await eventually('it answers at its address', 60, async () => /404/.test(await ask(here, own, 18080)));
+    for (const address of [foreign, fleet.lab.nodes[0]?.address ?? ''])
+      assert.match(await ask(here, address, 18080), /refused/, address);
+  });
+
   it('holds policy for IPv6 as for IPv4', async () => {
     await fleet.write('client.yaml', daemonSet('client'));
     await fleet.commitAndPush('Run clients');

@@ -88,6 +88,30 @@ describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }
     assert.equal(await ask(ns, '127.0.0.1', 8080), 'ECONNREFUSED');
   });
 
+  it('leads one port at two addresses of the node to two pods, and takes it at no other address', async () => {
+    const [n1] = lab.nodes;
+    const [SECOND, THIRD] = ['198.18.0.101', '198.18.0.102'];
+    for (const address of [SECOND, THIRD]) await n1.ns.sh('ip', 'address', 'add', `${address}/24`, 'dev', 'eth0');
+    await Promise.all([lab.serve(other.ns, 80, 'second'), lab.answerUdp(other.ns, 53, 'second')]);
+    await open(n1.address);
+    const second = pod('second', ports(SECOND));
+    await lab.set(second);
+    n1.pods.see(second, other.address);
+    await n1.sync.synced();
+    for (const from of [lab.outside, far.ns, n1.ns]) {
+      assert.match(await ask(from, n1.address, 8080), /^web /);
+      assert.match(await ask(from, SECOND, 8080), /^second /);
+      assert.equal(await ask(from, THIRD, 8080), 'ECONNREFUSED');
+    }
+    assert.equal(await askUdp(lab.outside, n1.address, 5353, 4103), 'dns');
+    assert.equal(await askUdp(lab.outside, SECOND, 5353, 4103), 'second');
+    assert.equal(await ask(n1.ns, '127.0.0.1', 8080), 'ECONNREFUSED');
+    n1.pods.see(second, undefined);
+    await n1.sync.synced();
+    assert.equal(await ask(lab.outside, SECOND, 8080), 'ECONNREFUSED');
+    assert.match(await ask(lab.outside, n1.address, 8080), /^web /);
+  });
+
   it('comes back after a flush of the firewall', async () => {
     await open();
     const [n1] = lab.nodes;

@@ -153,6 +153,26 @@ const FIELDS: readonly Case[] = [
     'ForbiddenField',
     /initContainers\[0\]\.readinessProbe may not be set for an init container; .*restartPolicy: Always/,
   ],
+  ...(
+    [
+      ['localhost', /hostIP must be an IPv4 or IPv6 address/],
+      ['"::1"', /hostIP may not be ::1/],
+      ['"::ffff:192.0.2.1"', /hostIP must be written as an IPv4 address/],
+    ] as const
+  ).map(([hostIP, says]): Case => [
+    `a port of the node at ${hostIP}`,
+    pod(`    ports: [{containerPort: 80, hostPort: 8080, hostIP: ▶${hostIP}}]\n`),
+    'InvalidValue',
+    says,
+  ]),
+  [
+    'one address of the node written in two ways',
+    pod(
+      '    ports: [{containerPort: 80, hostPort: 8080, hostIP: "2001:db8::1"}, {containerPort: 81, hostPort: ▶8080, hostIP: "2001:DB8:0::1"}]\n',
+    ),
+    'DuplicateName',
+    /2001:db8::1:8080\/TCP is taken by another port of this pod/,
+  ],
   [
     'a port of the node that a sidecar has taken',
     pod(

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import type { EndpointSlice } from '../../../contracts/objects/index.ts';
 import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
+import { planHostPorts } from '../../../nodeagent/core/data-plane/host-port.ts';
 import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import { guardOf } from '../../../nodeagent/core/data-plane/policy/guard.ts';
 import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
@@ -55,6 +56,30 @@ describe('a node with both address families', () => {
       ],
     ]);
   });
+
+  const hostPorts: readonly (readonly [
+    hostIP: string | undefined,
+    ipv4: readonly string[],
+    ipv6: readonly string[],
+  ])[] = [
+    [undefined, ['*', '127.0.0.1', '198.18.0.1'], ['*']],
+    ['0.0.0.0', ['*', '127.0.0.1', '198.18.0.1'], []],
+    ['::', [], ['*']],
+    ['198.18.0.1', ['198.18.0.1'], []],
+    ['2001:DB8:0::1', [], ['2001:db8::1']],
+  ];
+  for (const [hostIP, ...expected] of hostPorts)
+    it(`opens a host port at ${hostIP ?? 'every address'} in its family alone`, () => {
+      const web = pod('web', [{ containerPort: 80, hostPort: 8080, ...(hostIP !== undefined && { hostIP }) }]);
+      const local = { address: '198.19.1.5', addressIPv6: 'fd00:19:0:1::6', ready: true, over: false };
+      const of = (family: 'IPv4' | 'IPv6'): readonly string[] =>
+        planHostPorts(web, local, {
+          family,
+          address: family === 'IPv4' ? '198.18.0.1' : undefined,
+          localRange: undefined,
+        }).flatMap(({ frontends }) => frontends.map((one) => ('address' in one && one.address) || '*'));
+      assert.deepEqual([of('IPv4'), of('IPv6')], expected);
+    });
 
   it('writes a table ip6 in words of IPv6 alone', () => {
     const { commands } = wholeRuleset(compilePlan(plan('IPv6')));

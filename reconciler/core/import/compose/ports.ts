@@ -78,7 +78,7 @@ function refused(item: LocatedScalar | LocatedList | Located, where: string, rep
 function address(written: string | undefined): string | undefined {
   return written === undefined || written === '' || written === '0.0.0.0' || /^\[?::\]?$/.test(written)
     ? undefined
-    : written;
+    : written.replace(/^\[(.*)\]$/, '$1');
 }
 
 function protocolOf(written = 'tcp'): Port['protocol'] | undefined {
