@@ -59,6 +59,8 @@ export interface ProxyRule {
   readonly requestTimeoutMs?: number;
   /** One try of a backend, milliseconds. */
   readonly backendTimeoutMs?: number;
+  /** Tries after the first; absent: what may be sent twice is, where a server was not reached or closed without an answer. */
+  readonly retry?: ProxyRetry;
   /** Bytes of a request's body; more is answered 413. */
   readonly maxBodyBytes?: number;
   /** Clients by address; others are answered 403. CIDRs. */
@@ -67,6 +69,15 @@ export interface ProxyRule {
   readonly basicAuth?: { readonly secret: SecretName; readonly realm: string };
   /** A cookie that keeps a client at its server. */
   readonly stickyCookie?: { readonly name: string };
+}
+
+/**
+ * Any request that is whole in the proxy's memory is sent again, also a POST: to another server where there is one, after a
+ * failed connection, an answer that breaks off or takes too long, or one of these codes. What the last try had is answered.
+ */
+export interface ProxyRetry {
+  readonly attempts: number;
+  readonly codes: readonly number[];
 }
 
 /** All that is there must hold. */
@@ -93,7 +104,23 @@ export type ProxyFilter =
     }
   /** `prefix` stands in place of what the rule's path prefix matched. */
   | { readonly type: 'rewrite'; readonly hostname?: string; readonly path?: PathChange }
+  | ({ readonly type: 'cors' } & ProxyCors)
   | { readonly type: 'mirror'; readonly backend: string; readonly percent: number };
+/**
+ * What scripts of other origins may do: the proxy answers their preflight requests itself, and writes on all other answers
+ * what an origin that is allowed may see. Of the filters of a rule and of its backend the backend's counts. Source: Fetch standard, 3.3.
+ */
+export interface ProxyCors {
+  /** `https://example.com:8443`; '*' in place of a host's first labels, or alone for all. None: nobody. */
+  readonly origins: readonly string[];
+  readonly credentials: boolean;
+  /** '*': what is asked for. */
+  readonly methods: readonly string[];
+  /** '*' among them: what is asked for. */
+  readonly headers: readonly string[];
+  readonly expose: readonly string[];
+  readonly maxAgeSeconds: number;
+}
 export interface HeaderValue {
   readonly name: string;
   readonly value: string;

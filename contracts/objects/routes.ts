@@ -84,11 +84,12 @@ const PathMatch = object({
   if (problem !== undefined) context.addIssue({ code: 'custom', path: ['value'], message: problem });
 });
 
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH'] as const;
 const HttpMatch = object({
   path: PathMatch.prefault({}),
   headers: listMap(['name'], HeaderMatch).max(16, atMost(16)).default([]),
   queryParams: listMap(['name'], QueryMatch).max(16, atMost(16)).default([]),
-  method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'CONNECT', 'OPTIONS', 'TRACE', 'PATCH']).optional(),
+  method: z.enum(METHODS).optional(),
 });
 export type HttpMatch = z.infer<typeof HttpMatch>;
 
@@ -125,11 +126,39 @@ const HEADER_FILTERS = [
   object({ type: z.literal('RequestHeaderModifier'), requestHeaderModifier: HeaderFilter }),
   object({ type: z.literal('ResponseHeaderModifier'), responseHeaderModifier: HeaderFilter }),
 ] as const;
-/** Filters that are not here (RequestMirror, CORS, ExtensionRef) are refused: none may be skipped. */
+/** Source: CORSOrigin in httproute_types.go. */
+const CorsOrigin = z
+  .string()
+  .max(253, noLonger(253))
+  .regex(
+    /^(\*|https?:\/\/((\*\.)?([a-zA-Z0-9-]+\.)*[a-zA-Z0-9-]+|\*)(:[0-9]{1,5})?)$/,
+    'must be * or an origin such as https://example.com, https://*.example.com:8443 or http://*',
+  );
+const alone = (list: readonly string[]): boolean => !list.includes('*') || list.length === 1;
+const ALONE = "must not have '*' beside others";
+const Cors = object({
+  allowOrigins: listSet(CorsOrigin).max(64, atMost(64)).default([]).refine(alone, ALONE),
+  allowCredentials: z.boolean().default(false),
+  allowMethods: listSet(z.enum([...METHODS, '*']))
+    .max(METHODS.length, atMost(METHODS.length))
+    .default([])
+    .refine(alone, ALONE),
+  allowHeaders: listSet(HeaderName).max(64, atMost(64)).default([]),
+  exposeHeaders: listSet(HeaderName).max(64, atMost(64)).default([]),
+  /** Seconds. */
+  maxAge: int32(1).default(5),
+}).refine(({ allowCredentials, exposeHeaders }) => !allowCredentials || !exposeHeaders.includes('*'), {
+  path: ['exposeHeaders'],
+  message: "must name the headers where allowCredentials is true: '*' then is a name like any other",
+});
+export type Cors = z.infer<typeof Cors>;
+
+/** Filters that are not here (RequestMirror, ExtensionRef) are refused: none may be skipped. */
 const HttpFilter = z.discriminatedUnion('type', [
   ...HEADER_FILTERS,
   object({ type: z.literal('RequestRedirect'), requestRedirect: Redirect }),
   object({ type: z.literal('URLRewrite'), urlRewrite: Rewrite }),
+  object({ type: z.literal('CORS'), cors: Cors }),
 ]);
 export type HttpFilter = z.infer<typeof HttpFilter>;
 const GrpcFilter = z.discriminatedUnion('type', [...HEADER_FILTERS]);
@@ -180,6 +209,20 @@ const Timeouts = object({ request: Duration.optional(), backendRequest: Duration
   { path: ['backendRequest'], message: 'must not be longer than request' },
 );
 
+/** Of the codes that may stand here those that the proxy can try again for. Source: HAProxy 2.6 manual, `retry-on`. */
+const RETRIED = ['401', '403', '404', '408', '425', '500', '501', '502', '503', '504'];
+const MOST_RETRIES = 100;
+const Retry = object(
+  {
+    codes: z
+      .array(z.int().refine((code) => RETRIED.includes(String(code)), `must be one of ${RETRIED.join(', ')}`))
+      .max(RETRIED.length, atMost(RETRIED.length))
+      .default([]),
+    attempts: int32(0).max(MOST_RETRIES, `must be at most ${MOST_RETRIES}`).optional(),
+  },
+  { backoff: NEVER },
+);
+
 const HttpRule = object(
   {
     name: SectionName.optional(),
@@ -191,8 +234,9 @@ const HttpRule = object(
     filters: filters(HttpFilter),
     backendRefs: z.array(HttpBackendRef).max(MOST_BACKENDS, atMost(MOST_BACKENDS)).default([]),
     timeouts: Timeouts.optional(),
+    retry: Retry.optional(),
   },
-  { retry: NEVER, sessionPersistence: NEVER },
+  { sessionPersistence: NEVER },
 );
 const EVERY_PATH: HttpMatch = { path: { type: 'PathPrefix', value: '/' }, headers: [], queryParams: [] };
 export type HttpRule = z.infer<typeof HttpRule>;

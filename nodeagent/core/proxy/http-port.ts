@@ -2,10 +2,11 @@
 import type { ProxyHost, ProxyPort, ProxyRule, WeightedBackend } from '../../../contracts/objects/proxy-config.ts';
 import { choiceLines, weighted, type Assembly, type Share } from './assembly.ts';
 import { hostMaps } from './hosts.ts';
-import { answerLines, filterLines, guardLines, redirectLines, RefusedRule, serverLines } from './leaf.ts';
+import { answerLines, filterLines, guardLines, redirectLines, serverLines } from './leaf.ts';
 import { conditions } from './match.ts';
 import { pathNodes, type PathNode } from './paths.ts';
 import { ruleKey, type ConfigLine, type RuleName } from './plan.ts';
+import { RefusedRule } from './refused-rule.ts';
 import { isKey } from './words.ts';
 
 interface Rule {
@@ -208,8 +209,6 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
 /** As ingress controllers set them: what a client says of itself is not passed on. */
 function forwardedLines(scheme: string): string[] {
   return [
-    // Sent again where a server took a request and closed: only what may be sent twice.
-    '  http-request disable-l7-retry if !METH_GET !{ method OPTIONS }',
     '  http-request set-header x-forwarded-for %[src]',
     `  http-request set-header x-forwarded-proto ${scheme}`,
     '  http-request set-header x-forwarded-host %[req.hdr(host)]',

@@ -7,6 +7,8 @@ import type {
   ProxyMatch,
   ProxyRule,
 } from '../../../contracts/objects/proxy-config.ts';
+import { corsLines } from './cors.ts';
+import { RefusedRule } from './refused-rule.ts';
 import {
   groupedReplacement,
   isHostname,
@@ -18,9 +20,6 @@ import {
   wholePattern,
   word,
 } from './words.ts';
-
-/** Why a rule cannot be in force. */
-export class RefusedRule extends Error {}
 
 type Redirect = Extract<ProxyRule['action'], { type: 'redirect' }>;
 
@@ -48,6 +47,7 @@ export function guardLines(rule: ProxyRule, sources: string | undefined, users: 
 
 /** Throws a {@link RefusedRule} for what cannot be said. */
 export function filterLines(filters: readonly ProxyFilter[], path: ProxyMatch['path']): string[] {
+  const cors = filters.findLast(({ type }) => type === 'cors');
   return filters.flatMap((filter): string[] => {
     switch (filter.type) {
       case 'request-headers':
@@ -59,6 +59,8 @@ export function filterLines(filters: readonly ProxyFilter[], path: ProxyMatch['p
           ...(filter.hostname === undefined ? [] : [`  http-request set-header host ${word(hostnameOf(filter))}`]),
           ...(filter.path === undefined ? [] : pathLines(filter.path, path)),
         ];
+      case 'cors':
+        return filter === cors ? corsLines(filter) : [];
       case 'mirror':
         // HAProxy has nothing that sends a request twice; the plan tells of it.
         return [];
@@ -149,23 +151,52 @@ const WORDS: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
+/** Codes that HAProxy 2.6 can try again for. */
+const RETRIED = new Set([401, 403, 404, 408, 425, 500, 501, 502, 503, 504]);
+const MOST_RETRIES = 100;
+
+/**
+ * Without a word of the rule only what may be sent twice is, and only where a server did not answer at all: a pod that ends
+ * may close what was just sent to it.
+ */
+function retryLines({ retry }: Pick<ProxyRule, 'retry'>): string[] {
+  if (retry === undefined) return ['  http-request disable-l7-retry if !METH_GET !{ method OPTIONS }'];
+  const codes = retry.codes.filter((code) => RETRIED.has(code));
+  if (codes.length < retry.codes.length) throw new RefusedRule('a status that cannot be tried again for');
+  const reasons = ['conn-failure', 'empty-response', 'junk-response', 'response-timeout', ...codes];
+  return [
+    `  retries ${attemptsOf(retry)}`,
+    // Each time at another server.
+    '  option redispatch 1',
+    `  retry-on ${reasons.join(' ')}`,
+  ];
+}
+
+function attemptsOf({ attempts }: { readonly attempts: number }): number {
+  if (!Number.isInteger(attempts) || attempts < 0) throw new RefusedRule(`${attempts} is no number of tries`);
+  return Math.min(attempts, MOST_RETRIES);
+}
+
 /** How the servers are spoken to and for how long, before their lines. */
 export function serverLines(
-  rule: Pick<ProxyRule, 'requestTimeoutMs' | 'backendTimeoutMs' | 'stickyCookie'>,
+  rule: Pick<ProxyRule, 'requestTimeoutMs' | 'backendTimeoutMs' | 'retry' | 'stickyCookie'>,
   { protocol, verify }: ProxyBackend,
   caFile: string | undefined,
 ): string[] {
-  const limits = [rule.requestTimeoutMs, rule.backendTimeoutMs].flatMap((ms) =>
-    ms !== undefined && ms > 0 ? [ms] : [],
-  );
+  // The proxy knows limits of one try: where there are several, they have the request's time between them.
+  const tries = 1 + (rule.retry ? attemptsOf(rule.retry) : 0);
+  const whole = rule.requestTimeoutMs === undefined ? undefined : rule.requestTimeoutMs / tries;
+  const limits = [whole, rule.backendTimeoutMs].flatMap((ms) => (ms !== undefined && ms > 0 ? [ms] : []));
   const most = limits.length === 0 ? undefined : Math.min(...limits, LONGEST_MS);
-  const lines =
-    most === undefined
+  const lines = [
+    ...retryLines(rule),
+    ...(most === undefined
       ? []
       : [
           `  timeout server ${Math.max(1, Math.round(most))}ms`,
           `  timeout connect ${Math.max(1, Math.round(Math.min(most, CONNECT_MS)))}ms`,
-        ];
+        ]),
+  ];
   if (rule.stickyCookie !== undefined) {
     const { name } = rule.stickyCookie;
     if (!isToken(name)) throw new RefusedRule(`cookie name ${JSON.stringify(name)} cannot be written`);

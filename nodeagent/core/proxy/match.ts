@@ -1,6 +1,6 @@
 /** Conditions of a rule beyond its host and its literal path, as HAProxy's ACLs. */
 import type { ProxyMatch, ValueMatch } from '../../../contracts/objects/proxy-config.ts';
-import { RefusedRule } from './leaf.ts';
+import { RefusedRule } from './refused-rule.ts';
 import { isLine, isToken, wholePattern, word } from './words.ts';
 
 const MOST_CONDITIONS = 48;

@@ -57,6 +57,7 @@ export function rulesOf(route: HttpRoute, listener: Listener, backends: Backends
           filters: filtersOf(rule.filters),
           action: done.action,
           ...timeoutsOf(rule),
+          ...retryOf(rule),
         },
         rank,
         since,
@@ -155,6 +156,12 @@ function filtersOf(filters: readonly HttpFilter[]): readonly ProxyFilter[] {
           { type: 'rewrite', ...(hostname !== undefined && { hostname }), ...(path && { path: pathChange(path) }) },
         ];
       }
+      case 'CORS': {
+        const { allowOrigins, allowCredentials, allowMethods, allowHeaders, exposeHeaders, maxAge } = filter.cors;
+        const headers = { headers: allowHeaders, expose: exposeHeaders };
+        const shared = { origins: allowOrigins, credentials: allowCredentials, methods: allowMethods, ...headers };
+        return [{ type: 'cors', ...shared, maxAgeSeconds: maxAge }];
+      }
       case 'RequestRedirect':
         return [];
     }
@@ -168,6 +175,14 @@ function timeoutsOf(rule: HttpRule | GrpcRule): Pick<ProxyRule, 'requestTimeoutM
   );
   // Of no length: no limit.
   return { ...(request && { requestTimeoutMs: request }), ...(backend && { backendTimeoutMs: backend }) };
+}
+
+/** As often as the proxy does where nothing is asked of it. */
+const DEFAULT_ATTEMPTS = 3;
+
+function retryOf(rule: HttpRule | GrpcRule): Pick<ProxyRule, 'retry'> {
+  if (!('retry' in rule) || rule.retry === undefined) return {};
+  return { retry: { attempts: rule.retry.attempts ?? DEFAULT_ATTEMPTS, codes: rule.retry.codes } };
 }
 
 interface Match {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { ProxyHost, ProxyPort } from '../../../contracts/objects/proxy-config.ts';
+import type { ProxyCors, ProxyHost, ProxyPort, ProxyRule } from '../../../contracts/objects/proxy-config.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, exact, prefix, rule } from '../../unit/proxy/configs.ts';
 import { freePort, proxyWorld, seen, serve, type Asked, type Backend, type ProxyWorld } from './world.ts';
@@ -256,6 +256,130 @@ describe('requests through the proxy', () => {
     };
     for (const [asked, got] of Object.entries(paths))
       assert.equal(seen(await world.ask(port, { host: 'h.test', path: asked })).path, got, asked);
+  });
+
+  // [HTTPRouteCORS] [HTTPRouteCORSAllowCredentialsBehavior]
+  it('of scripts are shared with the origins that may see them, and preflight requests go no further', async () => {
+    const cors = (more: Partial<ProxyCors>): ProxyRule['filters'] => [
+      {
+        type: 'cors',
+        origins: ['*'],
+        credentials: false,
+        methods: [],
+        headers: [],
+        expose: [],
+        maxAgeSeconds: 5,
+        ...more,
+      },
+    ];
+    const some = { methods: ['GET', 'OPTIONS'], headers: ['x-1', 'x-2'], expose: ['x-3', 'x-4'], maxAgeSeconds: 3600 };
+    const origins = ['https://www.foo.com', 'https://*.bar.com', 'http://*:8080', 'https://std.com:443'];
+    await hosts({
+      hostname: '',
+      rules: [
+        rule(prefix('/some'), 'web', { filters: cors({ ...some, origins, credentials: true }) }),
+        rule(prefix('/all'), 'web', { filters: cors({ methods: ['*'], headers: ['*'] }) }),
+        rule(prefix('/login'), 'web', { filters: cors({ methods: ['*'], credentials: true }) }),
+        rule(prefix('/none'), 'web', { filters: cors({ origins: [] }) }),
+        rule(prefix('/down'), { type: 'redirect', status: 302, hostname: 'x.test' }, { filters: cors({}) }),
+        rule(
+          prefix('/own'),
+          { type: 'forward', to: [{ backend: 'web', weight: 1, filters: cors({ origins: ['https://own.com'] }) }] },
+          { filters: cors({}) },
+        ),
+      ],
+    });
+    /** Status, and what is said of sharing. */
+    async function told(path: string, origin: string, asks?: string, headers = 'x-1'): Promise<string> {
+      const preflight = asks !== undefined && {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': asks, 'access-control-request-headers': headers },
+      };
+      const answer = await world.ask(port, { path, headers: { origin }, ...preflight });
+      if (asks === undefined && answer.status === 200) assert.equal(seen(answer).name, 'web');
+      else assert.equal(answer.text, '');
+      return [
+        answer.status,
+        ...['origin', 'credentials', 'methods', 'headers']
+          .map((name) => answer.headers[`access-control-allow-${name}`])
+          .concat(answer.headers['access-control-expose-headers'], answer.headers['access-control-max-age'])
+          .map((value) => value ?? '-'),
+      ].join(' | ');
+    }
+    const closed = '- | - | - | - | - | -';
+    const [foo, bar] = ['https://www.foo.com', 'https://xpto.www.bar.com'];
+    const allowed = 'true | GET, OPTIONS | x-1, x-2 | x-3, x-4 | 3600';
+    const cases: readonly (readonly [Parameters<typeof told>, string])[] = [
+      [['/some', foo, 'GET'], `200 | ${foo} | ${allowed}`],
+      [['/some', bar, 'GET'], `200 | ${bar} | ${allowed}`],
+      [['/some', 'https://bar.com', 'GET'], `200 | ${closed}`],
+      [['/some', 'https://foobar.com', 'GET'], `200 | ${closed}`],
+      [['/some', 'https://www.foo.com.evil.test', 'GET'], `200 | ${closed}`],
+      [['/some', 'https://wwwxfoo.com', 'GET'], `200 | ${closed}`],
+      [['/some', 'http://any.thing:8080', 'GET'], `200 | http://any.thing:8080 | ${allowed}`],
+      [['/some', 'https://std.com', 'GET'], `200 | https://std.com | ${allowed}`],
+      [['/some', foo], `200 | ${foo} | true | - | - | x-3, x-4 | -`],
+      [['/some', 'https://foobar.com'], `200 | ${closed}`],
+      [['/all', foo, 'PUT', 'x-a, x-b'], '200 | * | - | PUT | x-a, x-b | - | 5'],
+      [['/all', foo], '200 | * | - | - | - | - | -'],
+      [['/login', foo, 'PUT'], `200 | ${foo} | true | PUT | - | - | 5`],
+      [['/none', foo, 'PUT'], `200 | ${closed}`],
+      [['/down', foo], '302 | * | - | - | - | - | -'],
+      [['/own', foo], `200 | ${closed}`],
+      [['/own', 'https://own.com'], '200 | https://own.com | - | - | - | - | -'],
+    ];
+    for (const [asked, expected] of cases) assert.equal(await told(...asked), expected, asked.join(' '));
+    const plain = await world.ask(port, { path: '/some', method: 'OPTIONS' });
+    assert.deepEqual([seen(plain).method, plain.headers.vary], ['OPTIONS', 'origin']);
+  });
+
+  it('are tried again where their rule says so, also a POST, and answered with what the last try had', async () => {
+    const at = await freePort();
+    const tries = new Map<string, number>();
+    /** Of each path the second try is answered 200. */
+    const flaky = createServer((asked, answer) => {
+      const nth = (tries.get(asked.url ?? '') ?? 0) + 1;
+      tries.set(asked.url ?? '', nth);
+      asked.resume().once('end', () => {
+        if (nth > 1 && asked.url !== '/503/always') answer.end(JSON.stringify({ name: `try ${nth}` }));
+        else if (asked.url === '/cut') asked.socket.destroy();
+        else if (asked.url !== '/silent') answer.writeHead(503).end();
+      });
+    }).listen(at, '127.0.0.1');
+    try {
+      await once(flaky, 'listening');
+      const of = service('flaky', '198.19.128.8', [{ name: 'http', port: 80, targetPort: at }]);
+      const rules = [
+        rule(prefix('/503'), 'flaky', { retry: { attempts: 2, codes: [503] } }),
+        rule(prefix('/other'), 'flaky', { retry: { attempts: 2, codes: [500] } }),
+        rule(prefix('/never'), 'flaky', { retry: { attempts: 0, codes: [503] } }),
+        rule(prefix('/cut'), 'flaky', { retry: { attempts: 1, codes: [] } }),
+        rule(prefix('/silent'), 'flaky', { retry: { attempts: 1, codes: [] }, backendTimeoutMs: 200 }),
+        rule(prefix('/plain'), 'flaky'),
+      ];
+      await world.give(
+        [{ port, protocol: 'http', hosts: [{ hostname: '', rules }] }],
+        [backend('flaky')],
+        of,
+        slice(of, [endpoint('127.0.0.1')], 'a', at),
+      );
+      assert.deepEqual(world.report()?.problems, []);
+      const post = { method: 'POST', body: 'x' };
+      const cases: readonly (readonly [Asked, string, number])[] = [
+        [{ path: '/503', ...post }, 'try 2', 2],
+        [{ path: '/503/always' }, '503', 3],
+        [{ path: '/other' }, '503', 1],
+        [{ path: '/never' }, '503', 1],
+        [{ path: '/cut', ...post }, 'try 2', 2],
+        [{ path: '/silent' }, 'try 2', 2],
+        [{ path: '/plain', ...post }, '503', 1],
+      ];
+      for (const [asked, answer, times] of cases)
+        assert.deepEqual([await whoTakes(asked), tries.get(asked.path ?? '')], [answer, times], asked.path);
+    } finally {
+      flaky.closeAllConnections();
+      flaky.close();
+    }
   });
 
   it('are answered by the proxy itself', async () => {

@@ -331,6 +331,58 @@ describe('filters and time-outs of a rule', () => {
     );
   });
 
+  it('share answers with other origins, as the specification has it where nothing is written', () => {
+    const shared = (cors: string): unknown =>
+      new Scene(gateway(HTTP), httpRoute('web', rule(`{type: CORS, cors: {${cors}}}`))).find({
+        host: 'any',
+        path: '/a',
+      })?.filters;
+    const none = { credentials: false, methods: [], headers: [], expose: [], maxAgeSeconds: 5 };
+    assert.deepEqual(shared(''), [{ type: 'cors', ...none, origins: [] }]);
+    assert.deepEqual(
+      shared(
+        'allowOrigins: ["https://a.test", "http://*.b.test:81"], allowCredentials: true, allowMethods: [PUT], allowHeaders: [X-A], exposeHeaders: [X-B], maxAge: 60',
+      ),
+      [
+        {
+          type: 'cors',
+          origins: ['https://a.test', 'http://*.b.test:81'],
+          credentials: true,
+          methods: ['PUT'],
+          headers: ['X-A'],
+          expose: ['X-B'],
+          maxAgeSeconds: 60,
+        },
+      ],
+    );
+  });
+
+  it('that are none are refused at the commit', () => {
+    const cors = (text: string): string => rule(`{type: CORS, cors: {${text}}}`);
+    const retry = (text: string): string => to('web', '/', `, retry: {${text}}`);
+    const cases: readonly (readonly [rule: string, why: RegExp])[] = [
+      [cors('allowOrigins: ["*", "https://a.test"]'), /beside others/],
+      [cors('allowMethods: [GET, "*"]'), /beside others/],
+      [cors('allowOrigins: ["a.test"]'), /an origin such as/],
+      [cors('allowOrigins: ["https://a.*.test"]'), /an origin such as/],
+      [cors('exposeHeaders: ["*"], allowCredentials: true'), /must name the headers/],
+      [cors('maxAge: 0'), /must be 1 or more/],
+      [`${rule('{type: CORS, cors: {}}, {type: CORS, cors: {}}')}`, /must not have two CORS/],
+      [retry('codes: [429]'), /must be one of 401/],
+      [retry('attempts: 101'), /at most 100/],
+      [retry('backoff: 1s'), /backoff/],
+    ];
+    for (const [text, why] of cases) assert.throws(() => new Scene(gateway(HTTP), httpRoute('web', text)), why, text);
+  });
+
+  it('say how often a request is tried again', () => {
+    const retry = (more: string): unknown =>
+      new Scene(gateway(HTTP), httpRoute('web', to('web', '/', more))).find({ host: 'any' })?.retry;
+    assert.equal(retry(''), undefined);
+    assert.deepEqual(retry(', retry: {}'), { attempts: 3, codes: [] });
+    assert.deepEqual(retry(', retry: {attempts: 0, codes: [500, 503]}'), { attempts: 0, codes: [500, 503] });
+  });
+
   it('say how long a request may take; none is no limit', () => {
     const timed = (text: string): unknown => {
       const found = new Scene(gateway(HTTP), httpRoute('web', to('web', '/', `, timeouts: {${text}}`))).find({

@@ -92,7 +92,7 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
       infrastructure: {},
     },
   },
-  HTTPRoute: { spec: { rules: [{}] } },
+  HTTPRoute: { spec: { rules: [{ retry: {} }] } },
   GRPCRoute: { spec: { rules: [{}] } },
   TLSRoute: { spec: { rules: [{ backendRefs: [{ name: 'a', port: 1 }] }] } },
   TCPRoute: { spec: { rules: [{ backendRefs: [{ name: 'a', port: 1 }] }] } },

@@ -1,0 +1,2 @@
+/** Why a rule cannot be in force. */
+export class RefusedRule extends Error {}
