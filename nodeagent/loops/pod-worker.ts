@@ -15,6 +15,7 @@ import { statusEvents } from '../core/pod/status-events.ts';
 import { podStatus } from '../core/pod/status.ts';
 import type { PodStep } from '../core/pod/steps.ts';
 import { EVICTED } from '../core/node/eviction.ts';
+import { goesOn, TERMINATED } from '../core/node/shutdown.ts';
 import { deletionGrace, planEnd } from '../core/pod/terminate.ts';
 import { volumesVersion } from '../core/pod/volumes/index.ts';
 import { createPodObserver } from './pod-observer.ts';
@@ -54,8 +55,8 @@ export interface PodWorker {
   /** The node gives the pod up: it fails with the reason `Evicted`, and nothing of it stays but its status. */
   evict(message: string, cause: EvictionCause): void;
   /**
-   * The machine goes down: ends what runs, within so many seconds, and tells nothing more of the pod, which goes on when
-   * the machine is back. Resolves when nothing of it runs.
+   * The machine goes down: ends what runs, within so many seconds. Of a pod that goes on when the machine is back nothing
+   * more is told; another one is `Failed` then. Resolves when nothing of it runs.
    */
   shutDown(graceSeconds: number): Promise<void>;
   /** Something may be different: look. */
@@ -121,6 +122,14 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   const exits = new Map<string, number>();
 
   const isEnding = (): boolean => assigned === undefined || assigned.metadata.deletionTimestamp !== undefined;
+  /** The machine goes down, and with it for good what the pod had begun. */
+  const isCutOff = (): boolean =>
+    shutdown !== undefined &&
+    pod !== undefined &&
+    !isEnding() &&
+    !isFinal(previous) &&
+    observed.containers.length > 0 &&
+    !goesOn(pod);
   const now = (): number => deps.clock.monotonic();
   const tell = (event: PodEvent): void => deps.hub.tellEvent(identity, event);
 
@@ -190,11 +199,12 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
       memory,
       remove: isDeleted,
     };
-    return { steps: planEnd(observed, ending), wakeAt: undefined, over: undefined };
+    const steps = planEnd(observed, ending);
+    return { steps, wakeAt: undefined, over: isCutOff() && steps.length === 0 ? TERMINATED : undefined };
   }
 
   function report(over: PodPlan['over']): void {
-    if (!pod || shutdown || (isEnding() && memory.cleaned)) return;
+    if (!pod || (shutdown && !isCutOff()) || (isEnding() && memory.cleaned)) return;
     const terminal = isFinal(previous)
       ? {
           phase: previous.phase,
@@ -205,6 +215,7 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
     const status = podStatus({
       ...input(pod),
       over: over ?? terminal,
+      soonOver: isCutOff() ? TERMINATED : undefined,
       hostIP: deps.facts().hostIP,
       hostIPv6: deps.facts().hostIPv6 ?? '',
     });

@@ -50,7 +50,7 @@ export interface PodInput {
   readonly monotonic: number;
 }
 
-/** What a pod is evicted for: that the disk of its node is short, or that it took more than it may. */
+/** What a pod is evicted for: that its node is short of something, or that it took more than it may. */
 export type EvictionCause = 'NodePressure' | 'Limit';
 
 export interface GivenUp extends Refusal {
@@ -69,8 +69,8 @@ export interface PodOver {
   readonly phase: 'Succeeded' | 'Failed';
   readonly reason?: string;
   readonly message?: string;
-  /** Of an eviction; told once, with the status that says so first. */
-  readonly cause?: EvictionCause;
+  /** Why its node ended it; told once, with the status that says so first. */
+  readonly cause?: EvictionCause | 'NodeShutdown';
 }
 
 const NOTHING: PodPlan = { steps: [], wakeAt: undefined, over: undefined };

@@ -10,6 +10,8 @@ import { initFront } from './start-order.ts';
 
 export interface StatusInput extends PodInput {
   readonly over: PodOver | undefined;
+  /** How the pod will be over, once nothing of it runs. */
+  readonly soonOver?: PodOver | undefined;
   readonly hostIP: string;
   /** Empty where the machine has none, or the cluster no IPv6. */
   readonly hostIPv6?: string;
@@ -153,8 +155,9 @@ interface Told {
 }
 
 /**
- * Of a pod that goes as its node is short of something. One that took more than its own limit has itself to blame.
- * Source: Kubernetes, pkg/kubelet/eviction/eviction_manager.go (synchronize, emptyDirLimitEviction).
+ * Of a pod that goes as its node is short of something, or goes down. One that took more than its own limit has itself to
+ * blame. Source: Kubernetes, pkg/kubelet/eviction/eviction_manager.go (synchronize, emptyDirLimitEviction),
+ * pkg/kubelet/nodeshutdown.
  */
 const DISRUPTED = { type: 'DisruptionTarget', status: 'True', reason: 'TerminationByKubelet' } as const;
 
@@ -197,8 +200,9 @@ function conditionsOf(input: StatusInput, phase: PodStatus['phase'], told: Told)
   conditions = withCondition(conditions, { type: 'ContainersReady', ...containersReady }, now);
   conditions = withCondition(conditions, { type: 'PodScheduled', status: 'True' }, now);
   conditions = resizeConditions(input, conditions, now);
-  return input.over?.cause === 'NodePressure'
-    ? withCondition(conditions, { ...DISRUPTED, message: input.over.message ?? '' }, now)
+  const end = input.over ?? input.soonOver;
+  return end?.cause === 'NodePressure' || end?.cause === 'NodeShutdown'
+    ? withCondition(conditions, { ...DISRUPTED, message: end.message ?? '' }, now)
     : conditions;
 }
 

@@ -46,12 +46,15 @@ describe('a machine that goes down', () => {
 
   it('stays as it is when the agent alone ends, and ends its pods in order when it goes down', async () => {
     agent = await agentOf('running');
-    await agent.assign({ upsert: [notes('app'), notes('dns', { priorityClassName: 'system-cluster-critical' })] });
-    for (const name of ['app', 'dns']) await agent.until(name, isReady);
+    const batch = notes('batch', { restartPolicy: 'Never' });
+    await agent.assign({
+      upsert: [notes('app'), notes('dns', { priorityClassName: 'system-cluster-critical' }), batch],
+    });
+    for (const name of ['app', 'dns', 'batch']) await agent.until(name, isReady);
     await agent.stop();
     agent = await agentOf('stopping');
     const before = await agent.until('app', isReady);
-    await agent.until('dns', isReady);
+    for (const name of ['dns', 'batch']) await agent.until(name, isReady);
     assert.equal(main(before)?.restartCount, 0, 'it ran on');
     await agent.stop();
     assert.ok((await when('app.ended')) - (await when('app.asked')) >= 1);
@@ -60,12 +63,18 @@ describe('a machine that goes down', () => {
     const running = await host.run(['ctr', '--address', host.containerdSocket, '-n', 'k8s.io', 'task', 'ls', '-q']);
     assert.equal(running.trim(), '');
 
-    // The machine is back: the same pods go on.
+    // The machine is back: the same pods go on, but for one that nobody starts again.
     for (const file of ['app.asked', 'app.ended', 'dns.asked', 'dns.ended']) await rm(join(told, file));
     agent = await agentOf('running');
     const again = await agent.until('app', isReady);
     assert.equal(again.uid, before.uid);
     assert.equal(again.status?.phase, 'Running');
     await agent.until('dns', isReady);
+    const { status } = await agent.until('batch', (one) => one.status?.phase === 'Failed');
+    assert.equal(status?.reason, 'Terminated');
+    assert.equal(status.message, 'Pod was terminated in response to imminent node shutdown.');
+    const target = status.conditions?.find(({ type }) => type === 'DisruptionTarget');
+    assert.deepEqual([target?.status, target?.reason], ['True', 'TerminationByKubelet']);
+    assert.equal(status.containerStatuses?.[0]?.state.terminated?.exitCode, 0, 'it ended well, in its own time');
   });
 });

@@ -6,8 +6,9 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 import { createLimiter } from '../../../nodeagent/loops/limiter.ts';
 import { createUserIdHolder } from '../../../nodeagent/loops/user-ids.ts';
-import { startPodWorker, type PodWorkerDeps } from '../../../nodeagent/loops/pod-worker.ts';
+import { startPodWorker, type PodWorkerDeps, type PodWorkerStart } from '../../../nodeagent/loops/pod-worker.ts';
 import { createStatusHub } from '../../../nodeagent/loops/status-hub.ts';
+import type { Pod } from '../../../contracts/objects/index.ts';
 import type { PodFiles } from '../../../nodeagent/ports/pod-files.ts';
 import { container, NO_OBJECTS, pod, sandbox, UID } from './pods.ts';
 
@@ -56,10 +57,9 @@ function rig(
     startContainer: async (id: string) => void did.push(`start ${id}`),
     stopContainer: async () => undefined,
   };
-  const nothing = async (): Promise<void> => undefined;
   const worker = startPodWorker(
     {
-      runtime: runtime as unknown as PodWorkerDeps['runtime'],
+      ...depsOn(runtime),
       files: {
         syncVolumes: nothing,
         prepareContainer: nothing,
@@ -68,14 +68,12 @@ function rig(
           await tidyAttempts(...args);
         },
       } as unknown as PodFiles,
-      cgroups: { limit: nothing, remove: nothing },
       policies: {
         async passed(key, uid, address) {
           did.push(`rules for ${key} ${uid} at ${address.join()}`);
           await rules();
         },
       },
-      images: {} as PodWorkerDeps['images'],
       puller: {
         async ensure() {
           await turn();
@@ -83,15 +81,6 @@ function rig(
           return { ok: true };
         },
       },
-      probes: {} as PodWorkerDeps['probes'],
-      prober: {
-        follow: () => undefined,
-        freeze: () => undefined,
-        verdicts: () => new Map(),
-      } as unknown as PodWorkerDeps['prober'],
-      sandboxes: createLimiter(1),
-      userIds: createUserIdHolder({ listSandboxes: async () => [] }),
-      hub: createStatusHub(systemClock),
       // All pauses are over at once.
       clock: {
         ...systemClock,
@@ -101,33 +90,62 @@ function rig(
         },
       },
       log: jsonLog((line) => void logged.push(line)),
-      facts: () => ({
-        folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
-        thermalPaths: [],
-        hugePageSizes: [],
-        hostIP: '198.18.0.1',
-        systemdCgroup: false,
-        recursiveReadOnly: false,
-        appArmor: false,
-        strictGroups: false,
-        userNamespaces: [],
-        clusterDns: false,
-      }),
-      objects: () => NO_OBJECTS,
-      pressures: () => [],
-      onGone: () => undefined,
-      judgeResize: () => ({ is: 'fits' }),
-      onObserved: () => undefined,
     },
-    {
-      identity: { namespace: 'default', name: 'app', uid: UID },
-      pod: pod(),
-      previous: undefined,
-      fresh: false,
-      refused: undefined,
-    },
+    startOf(pod()),
   );
   return { did, logged, created: () => arrive(), close: () => worker.close() };
+}
+
+async function nothing(): Promise<void> {}
+
+function startOf(one: Pod): PodWorkerStart {
+  const identity = { namespace: 'default', name: 'app', uid: UID };
+  return { identity, pod: one, previous: undefined, fresh: false, refused: undefined };
+}
+
+/** What a worker needs, where all goes well. */
+function depsOn(runtime: object): PodWorkerDeps {
+  return {
+    runtime: runtime as unknown as PodWorkerDeps['runtime'],
+    files: {
+      syncVolumes: nothing,
+      prepareContainer: nothing,
+      tidyAttempts: nothing,
+      graceLeft: async (_identity: unknown, _container: unknown, wholeMs: number) => wholeMs,
+    } as unknown as PodFiles,
+    cgroups: { limit: nothing, remove: nothing },
+    policies: { passed: nothing },
+    images: {} as PodWorkerDeps['images'],
+    puller: { ensure: async () => ({ ok: true }) },
+    probes: {} as PodWorkerDeps['probes'],
+    prober: {
+      follow: () => undefined,
+      freeze: () => undefined,
+      verdicts: () => new Map(),
+    } as unknown as PodWorkerDeps['prober'],
+    sandboxes: createLimiter(1),
+    userIds: createUserIdHolder({ listSandboxes: async () => [] }),
+    hub: createStatusHub(systemClock),
+    clock: systemClock,
+    log: jsonLog(() => undefined),
+    facts: () => ({
+      folders: { state: '/nowhere', run: '/nowhere', podLogs: '/nowhere' },
+      thermalPaths: [],
+      hugePageSizes: [],
+      hostIP: '198.18.0.1',
+      systemdCgroup: false,
+      recursiveReadOnly: false,
+      appArmor: false,
+      strictGroups: false,
+      userNamespaces: [],
+      clusterDns: false,
+    }),
+    objects: () => NO_OBJECTS,
+    pressures: () => [],
+    onGone: () => undefined,
+    judgeResize: () => ({ is: 'fits' }),
+    onObserved: () => undefined,
+  };
 }
 
 async function until(holds: () => boolean): Promise<void> {
@@ -210,4 +228,70 @@ describe("a pod's worker", () => {
       [true, true, true],
     );
   });
+});
+
+describe('a pod whose machine goes down', () => {
+  const CUT_OFF = ['Failed', 'Terminated', 'TerminationByKubelet'];
+  const AS_IT_WAS = ['Running', undefined, undefined];
+  for (const [name, spec, before, while_, after] of [
+    ['goes on when it is back, and tells nothing', {}, 'running', AS_IT_WAS, AS_IT_WAS],
+    [
+      'that nobody starts again is over, once nothing of it runs',
+      { restartPolicy: 'Never' },
+      'running',
+      ['Running', undefined, 'TerminationByKubelet'],
+      CUT_OFF,
+    ],
+    [
+      'that was over stays what it was',
+      { restartPolicy: 'Never' },
+      'exited',
+      ['Succeeded', undefined, undefined],
+      ['Succeeded', undefined, undefined],
+    ],
+  ] as const) {
+    it(name, async () => {
+      let state: 'running' | 'exited' = before;
+      let killed: (graceSeconds: number) => void = () => undefined;
+      let isReady = true;
+      let end = (): void => undefined;
+      const runtime = {
+        listSandboxes: async () => [sandbox({ ready: isReady })],
+        listContainers: async () => [container({ state })],
+        container: async () => container({ state, exitCode: state === before ? 0 : 143 }).detail,
+        sandboxAddresses: async () => ['198.18.0.9'],
+        stopContainer: async (_: string, graceSeconds: number) => {
+          killed(graceSeconds);
+          await new Promise<void>((resolve) => {
+            end = () => {
+              state = 'exited';
+              resolve();
+            };
+          });
+        },
+        stopSandbox: async () => void (isReady = false),
+      };
+      const deps = depsOn(runtime);
+      const worker = startPodWorker(deps, startOf(pod(spec)));
+      const told = (): readonly unknown[] => {
+        const status = deps.hub.statuses().get(UID);
+        return [
+          status?.phase,
+          status?.reason,
+          status?.conditions?.find(({ type }) => type === 'DisruptionTarget')?.reason,
+        ];
+      };
+      await until(() => told()[0] === while_[0]);
+      const asked = new Promise<number>((resolve) => {
+        killed = resolve;
+      });
+      const down = worker.shutDown(3);
+      if (before === 'running') assert.equal(Math.ceil(await asked), 3);
+      assert.deepEqual(told(), while_);
+      end();
+      await down;
+      assert.deepEqual(told(), after);
+      await worker.close();
+    });
+  }
 });

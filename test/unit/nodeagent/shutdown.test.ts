@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { isGoingDown } from '../../../nodeagent/adapters/system/going-down.ts';
-import { shutdownPhases } from '../../../nodeagent/core/node/shutdown.ts';
+import { goesOn, shutdownPhases } from '../../../nodeagent/core/node/shutdown.ts';
+import { pod as podOf } from './pods.ts';
 
 const pod = (uid: string, graceSeconds: number, priority = 0) => ({ uid, graceSeconds, priority });
 const CRITICAL = 2_000_000_000;
@@ -27,6 +28,32 @@ describe('the phases of a shutdown', () => {
       ),
     );
   }
+});
+
+describe('a pod that runs when its machine goes down', () => {
+  const main = { name: 'main', image: 'app:1' };
+  const rules = [{ action: 'Restart', exitCodes: { operator: 'In', values: [143] } }];
+  for (const [name, spec, expected] of [
+    ['goes on', {}, true],
+    ['goes on where it would after a failure', { restartPolicy: 'OnFailure' }, true],
+    ['is over where nothing of it is started again', { restartPolicy: 'Never' }, false],
+    [
+      'is over with its sidecars',
+      { restartPolicy: 'Never', initContainers: [{ ...main, name: 'side', restartPolicy: 'Always' }] },
+      false,
+    ],
+    [
+      'goes on with one container that has a policy of its own',
+      { restartPolicy: 'Never', containers: [main, { ...main, name: 'other', restartPolicy: 'Always' }] },
+      true,
+    ],
+    [
+      'goes on by a rule for what SIGTERM does',
+      { restartPolicy: 'Never', containers: [{ ...main, restartPolicy: 'Never', restartPolicyRules: rules }] },
+      true,
+    ],
+  ] as const)
+    it(name, () => assert.equal(goesOn(podOf(spec)), expected));
 });
 
 describe('a machine', () => {
