@@ -1,7 +1,8 @@
 /** ResourceQuotas and LimitRanges: what a namespace may have, whoever makes it. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { findCondition, type StoredPod } from '../../../contracts/objects/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { findCondition, type StoredOf, type StoredPod } from '../../../contracts/objects/index.ts';
 import { isActive, isReady } from '../../../reconciler/core/workloads/pod-state.ts';
 import { eventually } from '../fleet.ts';
 import type { Theme } from './theme.ts';
@@ -188,5 +189,35 @@ export const quotas: Theme = (fleet, round) => {
     await fleet().commitAndPush('Raise the limit');
     await eventually('it runs', 60, async () => (await pods()).filter(isReady).length === 3);
     await remove();
+  });
+
+  it('LimitRanges are listed over namespaces, changed by a commit, and dropped together by their label [conformance: limitrange-list-patch-and-delete-a-limitrange-by]', async () => {
+    const other = `${namespace}-other`;
+    const range = (name: string, of: string, max: string): string =>
+      `apiVersion: v1\nkind: LimitRange\nmetadata: {name: ${name}, namespace: ${of}, labels: {of: ${namespace}}}\nspec: {limits: [{type: Container, max: {cpu: ${max}}}]}\n`;
+    const listed = async (): Promise<readonly unknown[]> => {
+      const asked = await fleet().plumb('get', 'limitranges', '-A', '-l', `of=${namespace}`, '-o', 'json');
+      assert.equal(asked.code, 0, asked.stderr);
+      const { items } = JSON.parse(asked.stdout) as { readonly items: readonly StoredOf<'LimitRange'>[] };
+      return items
+        .map(({ metadata, spec }) => [metadata.namespace, metadata.name, spec.limits[0]?.max?.['cpu']])
+        .sort();
+    };
+    const tells = (...wanted: readonly (readonly [string, string, string])[]): Promise<unknown> =>
+      eventually(`the list is ${JSON.stringify(wanted)}`, 60, async () => isDeepStrictEqual(await listed(), wanted));
+    await put('first', range('first', namespace, '300m'), range('second', namespace, '400m'));
+    await fleet().write(
+      file('other'),
+      `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${other}}\n---\n${range('first', other, '1')}`,
+    );
+    await fleet().commitAndPush('Limit two namespaces');
+    await tells([namespace, 'first', '300m'], [namespace, 'second', '400m'], [other, 'first', '1']);
+    await put('first', range('first', namespace, '500m'), range('second', namespace, '400m'));
+    await fleet().commitAndPush('Change one');
+    await tells([namespace, 'first', '500m'], [namespace, 'second', '400m'], [other, 'first', '1']);
+    await fleet().removeFiles(file('first'));
+    await tells([other, 'first', '1']);
+    await remove();
+    await tells();
   });
 };

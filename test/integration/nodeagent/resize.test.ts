@@ -152,6 +152,27 @@ describe('a pod that is resized in place', () => {
     assert.equal(main(shrunk)?.containerID, main(first)?.containerID);
   });
 
+  it('has the limits of the newest of 500 changes, and is the same container [conformance: pods-generation-500-updates]', async () => {
+    const cpu = (change: number): string => `${100 + change}m`;
+    let pod = shellPod('changes', 'sleep 1000', {
+      container: { resources: { limits: { cpu: cpu(0), memory: '32Mi' } } },
+    });
+    await agent.assign({ upsert: [pod] });
+    const first = await agent.until('changes', isReady);
+    for (let change = 1; change <= 500; change += 1) {
+      const amounts = { cpu: cpu(change), memory: '32Mi' };
+      pod = resized(pod, { main: { requests: amounts, limits: amounts } });
+      assert.equal((await agent.assign({ upsert: [pod] })).status, 200);
+    }
+    assert.equal(pod.metadata.generation, 501);
+    const last = await agent.until('changes', isDone(pod));
+    assert.deepEqual(
+      [main(last)?.containerID, main(last)?.restartCount, isReady(last)],
+      [main(first)?.containerID, 0, true],
+    );
+    assert.equal((await inForce(last, 'main')).quota, '60000');
+  });
+
   it('is started again where its policy says so, with the new limits', async () => {
     const pod = shellPod('restarts', 'trap "exit 0" TERM; while true; do sleep 0.1; done', {
       container: {
