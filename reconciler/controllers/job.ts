@@ -14,7 +14,7 @@ import { isJobFinished, planJob, releaseAll } from '../core/workloads/job.ts';
 import { claimPods, isTracked, selectorOf } from '../core/workloads/job-pods.ts';
 import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
 import { heldBack, PODS_KNOWN, waitsForUnheard } from '../core/workloads/unheard.ts';
-import { controllerKeys, orphans } from './owned-keys.ts';
+import { controllerKeys, isBinding, orphans } from './owned-keys.ts';
 import { tellRefusedOf } from './refused-pods.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
 
@@ -44,6 +44,7 @@ function decide(key: ObjectKey, { view, now, monotonic, ids }: PassContext, moni
 export const jobController = (monitor: NodeMonitor): Controller => ({
   name: 'job-controller',
   kind: 'Job',
+  ignores: isBinding,
   watches: {
     Pod: (pod, view) => controllerKeys('Job', pod, view),
     /** A node that a recovery did not hear has spoken, or is given up. */
@@ -65,7 +66,8 @@ export const jobOrphansController: Controller = {
   kind: 'Pod',
   concerns: (pod, _before, view) => pod.kind === 'Pod' && isLeftBehind(pod, view),
   watches: {
-    Job: ({ metadata }, view, event) => (event === 'delete' ? view.ownedBy('Pod', metadata.uid).map(keyOf) : []),
+    Job: ({ metadata }, view, event) =>
+      event === 'delete' ? view.ownedBy('Pod', metadata.uid).filter(isTracked).map(keyOf) : [],
   },
   decide(key, { view }) {
     const { namespace, name } = parseKey(key);

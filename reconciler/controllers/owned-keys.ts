@@ -1,4 +1,5 @@
 /** From an object to the objects it concerns, and from a selector to the objects it may take. */
+import { isDeepStrictEqual } from 'node:util';
 import {
   isKeyOf,
   keyOf,
@@ -9,6 +10,7 @@ import {
   type Selector,
   type Stored,
   type StoredOf,
+  type StoredPod,
 } from '../../contracts/objects/index.ts';
 import { descriptorOf } from '../core/kinds/index.ts';
 import { controllerOf, ownerKey } from '../core/workloads/owners.ts';
@@ -16,14 +18,14 @@ import { HASH_LABEL } from '../core/workloads/template.ts';
 import type { StoreView } from './runtime/controller.ts';
 
 /**
- * The controller of `object`, when it is of `kind`; for an object without one, every `kind` of its namespace whose
- * selector wants it.
+ * The controller of `object`, when it is of `kind` and is there: what is left of one that is gone is the garbage
+ * collector's. For an object without one, every `kind` of its namespace whose selector wants it.
  */
 export function controllerKeys(kind: Kind, object: Stored, view: StoreView): readonly ObjectKey[] {
   const controller = controllerOf(object.metadata);
   if (controller) {
     const key = ownerKey(object.metadata.namespace, controller);
-    return key !== undefined && isKeyOf(key, kind) ? [key] : [];
+    return key !== undefined && isKeyOf(key, kind) && view.get(key) !== undefined ? [key] : [];
   }
   const { selector } = descriptorOf(kind);
   if (selector === 'none') return [];
@@ -34,6 +36,18 @@ export function controllerKeys(kind: Kind, object: Stored, view: StoreView): rea
       return wanted !== undefined && selectorMatches(wanted, object.metadata.labels);
     })
     .map(keyOf);
+}
+
+/** Whether `after` is `before` with a node, and nothing else changed: to who counts pods it says nothing. */
+export function isBinding(after: Stored, before: Stored): boolean {
+  if (after.kind !== 'Pod' || before.kind !== 'Pod') return false;
+  if (after.spec.nodeName === undefined || before.spec.nodeName !== undefined) return false;
+  const rest = ({ metadata, spec, ...more }: StoredPod): unknown => ({
+    ...more,
+    metadata: { ...metadata, resourceVersion: '', generation: 0, managedFields: undefined },
+    spec: { ...spec, nodeName: undefined },
+  });
+  return isDeepStrictEqual(rest(before), rest(after));
 }
 
 /** Objects of the namespace that the selector may match; narrowed by one label where the selector names one. */

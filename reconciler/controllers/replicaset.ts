@@ -18,7 +18,7 @@ import {
   type ReplicaKeeper,
 } from '../core/workloads/replicaset.ts';
 import { heldBack, PODS_KNOWN, UNHEARD_ANNOTATION } from '../core/workloads/unheard.ts';
-import { controllerKeys, orphans } from './owned-keys.ts';
+import { controllerKeys, isBinding, orphans } from './owned-keys.ts';
 import type { Controller, PassContext } from './runtime/controller.ts';
 
 type Kept = 'ReplicaSet' | 'ReplicationController';
@@ -48,6 +48,7 @@ function keeperOf(kind: Kept, name: string, monitor: NodeMonitor): Controller {
   return {
     name,
     kind,
+    ignores: isBinding,
     watches: {
       Pod: (pod, view) => controllerKeys(kind, pod, view),
       /** What it is short of may have become free. */

@@ -76,6 +76,11 @@ export interface Controller {
    * predicate of controller-runtime.
    */
   readonly concerns?: (object: Stored, previous: Stored | undefined, view: StoreView) => boolean;
+  /**
+   * Whether a change of an object of a kind that it watches says nothing that it goes by, whomever it belongs to; when
+   * absent, no change is such. As {@link concerns}: true only where no pass would do anything for it.
+   */
+  readonly ignores?: (object: Stored, previous: Stored) => boolean;
   /** It acts now and then by itself, whether anything changed or not: no part of what a plan brings about. */
   readonly actsByTheClock?: boolean;
   /** Whether heartbeats of nodes, changes that say nothing but that the node lives, concern it. Default: no. */

@@ -66,7 +66,7 @@ export class Dispatch<L extends Lane> {
       if (this.concerns(lane, object, previous)) this.#options.ask(lane, [keyOf(object)]);
     }
     for (const lane of this.#watchers.get(object.kind) ?? []) {
-      if (!cares(lane)) continue;
+      if (!cares(lane) || (type === 'put' && this.#isIgnored(lane, object, previous))) continue;
       this.#ask(lane, this.#concerned(lane, object, type));
       // What the object concerned before (an old label, an old owner) has to hear of the change too.
       if (previous && type === 'put') this.#ask(lane, this.#concerned(lane, previous, type));
@@ -96,6 +96,11 @@ export class Dispatch<L extends Lane> {
       this.#ask(lane, watch(object));
       if (previous && type === 'put') this.#ask(lane, watch(previous));
     }
+  }
+
+  #isIgnored(lane: L, object: Stored, previous: Stored | undefined): boolean {
+    const { ignores } = lane.controller;
+    return previous !== undefined && this.#told(lane, object, () => ignores?.(object, previous) === true, false);
   }
 
   #ask(lane: L, keys: readonly AnyKey[]): void {

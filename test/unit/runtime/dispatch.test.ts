@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { errorText } from '../../../contracts/errors.ts';
 import {
+  keyOf,
   KindRegistry,
   unstructured,
   type Stored,
@@ -12,7 +13,9 @@ import {
 import { customResourceDefinitionController } from '../../../reconciler/controllers/customresourcedefinition.ts';
 import { garbageCollector } from '../../../reconciler/controllers/garbage-collector.ts';
 import { allControllers } from '../../../reconciler/controllers/index.ts';
+import { isBinding } from '../../../reconciler/controllers/owned-keys.ts';
 import { podGcController } from '../../../reconciler/controllers/pod-gc.ts';
+import type { Controller } from '../../../reconciler/controllers/runtime/controller.ts';
 import { Dispatch } from '../../../reconciler/controllers/runtime/dispatch.ts';
 import { ObjectTable } from '../../../reconciler/controllers/runtime/object-table.ts';
 import { OwnWrites } from '../../../reconciler/controllers/runtime/own-writes.ts';
@@ -155,6 +158,45 @@ describe('a change of a custom object', () => {
       dispatch.customChanged('put', object, undefined);
       assert.deepEqual(names, who);
     });
+});
+
+describe('a pod that gets its node', () => {
+  for (const [what, after, before, expected] of [
+    ['and nothing else', bound, free, true],
+    ['with a status', withStatus(bound, ready('True')), free, false],
+    ['and a label', { ...bound, metadata: { ...bound.metadata, labels: { a: 'b' } } }, free, false],
+    ['had it before', withStatus(bound, ready('True')), bound, false],
+    ['loses it again', free, bound, false],
+    ['is none', node, node, false],
+  ] as const)
+    it(`${what}: ${expected ? 'is no news to who counts pods' : 'is news'}`, () =>
+      assert.equal(isBinding(after, before), expected));
+
+  it('asks who ignores that for nothing, and for a pass where that cannot be told', () => {
+    const table = new ObjectTable();
+    table.put(bound);
+    const asked: string[] = [];
+    const ignoring = (name: string, ignores: Controller['ignores']): Controller => ({
+      name,
+      kind: 'ConfigMap',
+      ...(ignores && { ignores }),
+      watches: { Pod: () => [keyOf(owner)] },
+      decide: () => ({ steps: [] }),
+    });
+    const controllers = [
+      ignoring('counts', isBinding),
+      ignoring('heeds all', undefined),
+      ignoring('fails', () => assert.fail('it does not know')),
+    ];
+    const dispatch = new Dispatch({
+      lanes: controllers.map((controller) => ({ controller, ownWrites: new OwnWrites() })),
+      view: table,
+      ask: ({ controller }) => asked.push(controller.name),
+      failed: () => undefined,
+    });
+    dispatch.changed('put', bound, free);
+    assert.deepEqual([...new Set(asked)], ['heeds all', 'fails']);
+  });
 });
 
 describe('a controller that fails at a change', () => {

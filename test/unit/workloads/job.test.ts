@@ -47,6 +47,23 @@ describe('a Job', () => {
     assert.equal(w.conflicts, 0);
   });
 
+  it('is looked at when there is something to do: not as a pod gets its node, nor for what is left of it', () => {
+    const w = new JobWorld({ ttlSecondsAfterFinished: 0 });
+    const [pod = assert.fail()] = w.active;
+    const bound = w.put({ ...pod, spec: { ...pod.spec, nodeName: 'n1' } });
+    assert.equal(w.waiting, 0);
+    w.tell(bound, { conditions: withCondition(undefined, { type: 'Ready', status: 'True' }, w.now.toISOString()) });
+    assert.equal(w.settle(), 1);
+    w.end(bound);
+    w.settle();
+    assert.equal(w.get(KEY), undefined);
+    const [left = assert.fail()] = w.pods;
+    assert.ok(left.metadata.deletionTimestamp);
+    w.gone(left);
+    assert.equal(w.waiting, 0);
+    assert.deepEqual(w.pods, []);
+  });
+
   it('has as many pods as parallelism says, and never more than are to succeed still', () => {
     const w = new JobWorld({ completions: 5, parallelism: 3 });
     assert.equal(w.active.length, 3);
