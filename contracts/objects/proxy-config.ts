@@ -105,7 +105,8 @@ export type ProxyFilter =
   /** `prefix` stands in place of what the rule's path prefix matched. */
   | { readonly type: 'rewrite'; readonly hostname?: string; readonly path?: PathChange }
   | ({ readonly type: 'cors' } & ProxyCors)
-  | { readonly type: 'mirror'; readonly backend: string; readonly percent: number };
+  /** So many requests are sent to that backend as well, as they are after all filters; its answers are for nobody. */
+  | { readonly type: 'mirror'; readonly backend: string; readonly numerator: number; readonly denominator: number };
 /**
  * What scripts of other origins may do: the proxy answers their preflight requests itself, and writes on all other answers
  * what an origin that is allowed may see. Of the filters of a rule and of its backend the backend's counts. Source: Fetch standard, 3.3.

@@ -122,9 +122,24 @@ const Redirect = object({
 });
 const Rewrite = object({ hostname: PreciseHostname.optional(), path: PathModifier.optional() });
 
-const HEADER_FILTERS = [
+const Fraction = object({ numerator: int32(0), denominator: int32(1).default(100) }).refine(
+  ({ numerator, denominator }) => numerator <= denominator,
+  { path: ['numerator'], message: 'must not be more than denominator' },
+);
+const RequestMirror = object({
+  backendRef: referenceTo('', 'Service').extend({ port: unset(0, Port.optional()) }),
+  percent: int32(0).max(100, 'must be at most 100').optional(),
+  fraction: Fraction.optional(),
+}).refine(({ percent, fraction }) => percent === undefined || fraction === undefined, {
+  path: ['fraction'],
+  message: 'must not be beside percent',
+});
+export type RequestMirror = z.infer<typeof RequestMirror>;
+
+const COMMON_FILTERS = [
   object({ type: z.literal('RequestHeaderModifier'), requestHeaderModifier: HeaderFilter }),
   object({ type: z.literal('ResponseHeaderModifier'), responseHeaderModifier: HeaderFilter }),
+  object({ type: z.literal('RequestMirror'), requestMirror: RequestMirror }),
 ] as const;
 /** Source: CORSOrigin in httproute_types.go. */
 const CorsOrigin = z
@@ -153,17 +168,17 @@ const Cors = object({
 });
 export type Cors = z.infer<typeof Cors>;
 
-/** Filters that are not here (RequestMirror, ExtensionRef) are refused: none may be skipped. */
+/** Filters that are not here (ExtensionRef) are refused: none may be skipped. */
 const HttpFilter = z.discriminatedUnion('type', [
-  ...HEADER_FILTERS,
+  ...COMMON_FILTERS,
   object({ type: z.literal('RequestRedirect'), requestRedirect: Redirect }),
   object({ type: z.literal('URLRewrite'), urlRewrite: Rewrite }),
   object({ type: z.literal('CORS'), cors: Cors }),
 ]);
 export type HttpFilter = z.infer<typeof HttpFilter>;
-const GrpcFilter = z.discriminatedUnion('type', [...HEADER_FILTERS]);
+const GrpcFilter = z.discriminatedUnion('type', [...COMMON_FILTERS]);
 
-/** Of one type there is one at most, so that their order is never a question. */
+/** Of one type there is one at most, so that their order is never a question; but of mirrors, which do not meet. */
 const filters = <F extends z.ZodType<{ readonly type: string }>>(filter: F) =>
   z
     .array(filter)
@@ -171,7 +186,7 @@ const filters = <F extends z.ZodType<{ readonly type: string }>>(filter: F) =>
     .default([])
     .superRefine((list, context) => {
       const types = list.map(({ type }) => type);
-      const twice = types.find((type, index) => types.indexOf(type) !== index);
+      const twice = types.find((type, index) => type !== 'RequestMirror' && types.indexOf(type) !== index);
       if (twice !== undefined) context.addIssue({ code: 'custom', message: `must not have two ${twice}` });
       if (types.includes('RequestRedirect') && types.includes('URLRewrite'))
         context.addIssue({ code: 'custom', message: 'must not have both RequestRedirect and URLRewrite' });

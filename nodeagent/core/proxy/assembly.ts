@@ -7,6 +7,8 @@ import { hashOf } from './words.ts';
 export class Assembly {
   readonly files = new Map<string, string>();
   readonly problems: ProxyProblem[] = [];
+  /** Rules that send copies of requests. */
+  readonly mirrors: RuleName[] = [];
   readonly userlists = new Map<string, ConfigLine[]>();
   private readonly sections = new Map<string, Leaf & { of: RuleName[] }>();
   private readonly certificateFiles = new Map<string, CertificateFile>();

@@ -1,9 +1,17 @@
 /** A port that speaks HTTP, in plain or in TLS. */
-import type { ProxyHost, ProxyPort, ProxyRule, WeightedBackend } from '../../../contracts/objects/proxy-config.ts';
+import type {
+  ProxyBackend,
+  ProxyFilter,
+  ProxyHost,
+  ProxyPort,
+  ProxyRule,
+  WeightedBackend,
+} from '../../../contracts/objects/proxy-config.ts';
 import { choiceLines, weighted, type Assembly, type Share } from './assembly.ts';
 import { hostMaps } from './hosts.ts';
 import { answerLines, filterLines, guardLines, redirectLines, serverLines } from './leaf.ts';
 import { conditions } from './match.ts';
+import { mirrorLines } from './mirror.ts';
 import { pathNodes, type PathNode } from './paths.ts';
 import { ruleKey, type ConfigLine, type RuleName } from './plan.ts';
 import { RefusedRule } from './refused-rule.ts';
@@ -113,15 +121,27 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
     const backend = assembly.backends.get(to.backend);
     if (backend === undefined) return assembly.leaf([...guards, ...answerLines(500)], undefined, of);
     const filters = [...rule.filters, ...(to.filters ?? [])];
-    if (filters.some(({ type }) => type === 'mirror'))
-      assembly.problem(port.port, `${rule.origin}: requests are not mirrored, the proxy cannot do that`);
-    const ca = backend.verify?.caCertificates;
-    const trust = ca === undefined || ca.trim() === '' ? undefined : assembly.list('ca', [ca]);
+    const servers = serverLines(rule, backend, trustOf(backend));
     return assembly.leaf(
-      [...guards, ...filterLines(filters, rule.match.path), ...serverLines(rule, backend, trust)],
+      [...guards, ...filterLines(filters, rule.match.path), ...mirrorsOf(filters, of), ...servers],
       backend.name,
       of,
     );
+  }
+
+  function mirrorsOf(filters: readonly ProxyFilter[], of: RuleName): string[] {
+    return filters.flatMap((filter, nth): string[] => {
+      const backend = filter.type === 'mirror' ? assembly.backends.get(filter.backend) : undefined;
+      if (filter.type !== 'mirror' || backend === undefined) return [];
+      const to = assembly.leaf(serverLines({}, backend, trustOf(backend)), backend.name, of);
+      assembly.mirrors.push(of);
+      return mirrorLines(filter, to, nth);
+    });
+  }
+
+  function trustOf({ verify }: ProxyBackend): string | undefined {
+    const ca = verify?.caCertificates;
+    return ca === undefined || ca.trim() === '' ? undefined : assembly.list('ca', [ca]);
   }
 
   function choice(shares: readonly Share[], of: RuleName): string {

@@ -62,7 +62,7 @@ export function filterLines(filters: readonly ProxyFilter[], path: ProxyMatch['p
       case 'cors':
         return filter === cors ? corsLines(filter) : [];
       case 'mirror':
-        // HAProxy has nothing that sends a request twice; the plan tells of it.
+        // It has a leaf of its own.
         return [];
     }
   });

@@ -3,6 +3,7 @@ import type { ProxyConfig, ProxyHost, ProxyPort } from '../../../contracts/objec
 import { Assembly } from './assembly.ts';
 import { httpPort } from './http-port.ts';
 import { answerLines } from './leaf.ts';
+import { MIRROR_FILE, MIRROR_SCRIPT, mirrorSections } from './mirror.ts';
 import type { ConfigLine, ProxyPlan, ProxySecrets, Refusal, RefusedRules, RuleName } from './plan.ts';
 import type { Slots } from './slots.ts';
 import { connectionLines } from './tcp-port.ts';
@@ -38,10 +39,12 @@ export function planProxy({ config, secrets, refused = new Map(), blocked = new 
     if (lines.length > 0) ports.push(port.port);
     frontends.push(...lines);
   }
+  const mirrors = assembly.mirrors.length === 0 ? [] : mirrorSections(assembly.mirrors);
+  if (mirrors.length > 0) assembly.files.set(MIRROR_FILE, MIRROR_SCRIPT);
   return {
     ...(source !== undefined && { source }),
     ports,
-    head: [...[...assembly.userlists.values()].flat(), ...frontends],
+    head: [...mirrors, ...[...assembly.userlists.values()].flat(), ...frontends],
     leaves: assembly.leaves,
     files: assembly.files,
     certificates: assembly.certificates,

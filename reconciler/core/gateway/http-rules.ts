@@ -12,6 +12,7 @@ import {
   type ProxyFilter,
   type ProxyMatch,
   type ProxyRule,
+  type RequestMirror,
   type StoredGRPCRoute,
   type StoredHTTPRoute,
   type WeightedBackend,
@@ -29,6 +30,8 @@ export interface RouteRules {
   readonly dropped: readonly { readonly rule: number; readonly message: string }[];
 }
 
+/** Name of the backend; '' where it is not there, which is told. */
+type Find = (ref: RequestMirror['backendRef']) => string;
 type HttpRoute = StoredHTTPRoute | StoredGRPCRoute;
 type Backend = HttpRule['backendRefs'][number] | GrpcRule['backendRefs'][number];
 
@@ -39,6 +42,12 @@ export function rulesOf(route: HttpRoute, listener: Listener, backends: Backends
   let problem: RefProblem | undefined;
   const isGrpc = route.kind === 'GRPCRoute';
   const since = route.metadata.creationTimestamp;
+  const from = { kind: route.kind, namespace: route.metadata.namespace ?? '' };
+  const find: Find = (ref) => {
+    const found = backends.ofRoute(from, ref, isGrpc ? 'h2c' : 'http1');
+    if (!found.ok) problem ??= found;
+    return found.ok ? found.backend : '';
+  };
   const all: readonly (HttpRule | GrpcRule)[] = route.spec.rules.length > 0 ? route.spec.rules : [NO_RULE];
   for (const [index, rule] of all.entries()) {
     const message = impossible(rule);
@@ -46,16 +55,16 @@ export function rulesOf(route: HttpRoute, listener: Listener, backends: Backends
       dropped.push({ rule: index, message });
       continue;
     }
-    const done = actionOf(route, rule, listener, backends);
-    problem ??= done.problem;
+    const action = actionOf(route, rule, listener, find);
+    const filters = filtersOf(rule.filters, find);
     for (const [m, { match, rank }] of matchesOf(route, index).entries()) {
       const path = `${isGrpc ? 'grpcroute' : 'httproute'}/${nameOf(route)} rule ${index}`;
       rules.push({
         rule: {
           origin: m === 0 ? path : `${path} match ${m}`,
           match,
-          filters: filtersOf(rule.filters),
-          action: done.action,
+          filters,
+          action,
           ...timeoutsOf(rule),
           ...retryOf(rule),
         },
@@ -96,29 +105,21 @@ function actionOf(
   route: HttpRoute,
   { filters, backendRefs }: HttpRule | GrpcRule,
   listener: Listener,
-  backends: Backends,
-): { readonly action: ProxyAction; readonly problem: RefProblem | undefined } {
+  find: Find,
+): ProxyAction {
   const redirect = (filters as readonly HttpFilter[]).find((filter) => filter.type === 'RequestRedirect');
-  if (redirect) return { action: redirectOf(redirect.requestRedirect, listener), problem: undefined };
-  const isGrpc = route.kind === 'GRPCRoute';
-  let problem: RefProblem | undefined;
+  if (redirect) return redirectOf(redirect.requestRedirect, listener);
   const to = (backendRefs as readonly Backend[]).map((ref): WeightedBackend => {
-    const from = { kind: route.kind, namespace: route.metadata.namespace ?? '' };
-    const found = backends.ofRoute(from, ref, isGrpc ? 'h2c' : 'http1');
-    if (!found.ok) problem ??= found;
+    const backend = find(ref);
     // A redirect among a backend's filters is an answer of its own, which a share of requests cannot have here.
     const isRedirected = (ref.filters as readonly HttpFilter[]).some(({ type }) => type === 'RequestRedirect');
-    const own = filtersOf(ref.filters);
-    return {
-      backend: found.ok && !isRedirected ? found.backend : '',
-      weight: ref.weight,
-      ...(own.length > 0 && { filters: own }),
-    };
+    const own = filtersOf(ref.filters, find);
+    return { backend: isRedirected ? '' : backend, weight: ref.weight, ...(own.length > 0 && { filters: own }) };
   });
   const isNothing = to.every(({ backend, weight }) => backend === '' || weight === 0);
   // A client of gRPC reads 503 as UNAVAILABLE.
-  if (isNothing) return { action: { type: 'answer', status: isGrpc ? 503 : 500 }, problem };
-  return { action: { type: 'forward', to }, problem };
+  if (isNothing) return { type: 'answer', status: route.kind === 'GRPCRoute' ? 503 : 500 };
+  return { type: 'forward', to };
 }
 
 type RedirectFilter = Extract<HttpFilter, { readonly type: 'RequestRedirect' }>['requestRedirect'];
@@ -143,7 +144,7 @@ function pathChange(path: PathModifier) {
     : { type: 'prefix' as const, value: path.replacePrefixMatch };
 }
 
-function filtersOf(filters: readonly HttpFilter[]): readonly ProxyFilter[] {
+function filtersOf(filters: readonly HttpFilter[], find: Find): readonly ProxyFilter[] {
   return filters.flatMap((filter): readonly ProxyFilter[] => {
     switch (filter.type) {
       case 'RequestHeaderModifier':
@@ -162,6 +163,8 @@ function filtersOf(filters: readonly HttpFilter[]): readonly ProxyFilter[] {
         const shared = { origins: allowOrigins, credentials: allowCredentials, methods: allowMethods, ...headers };
         return [{ type: 'cors', ...shared, maxAgeSeconds: maxAge }];
       }
+      case 'RequestMirror':
+        return mirrorTo(filter.requestMirror, find(filter.requestMirror.backendRef));
       case 'RequestRedirect':
         return [];
     }
@@ -175,6 +178,18 @@ function timeoutsOf(rule: HttpRule | GrpcRule): Pick<ProxyRule, 'requestTimeoutM
   );
   // Of no length: no limit.
   return { ...(request && { requestTimeoutMs: request }), ...(backend && { backendTimeoutMs: backend }) };
+}
+
+/** Nothing goes to a backend that is not there. */
+function mirrorTo({ percent, fraction }: RequestMirror, backend: string): readonly ProxyFilter[] {
+  const share = fraction ?? { numerator: percent ?? 100, denominator: 100 };
+  return backend === '' ? [] : [{ type: 'mirror', backend, ...share }];
+}
+
+/** What the filters of a rule and of its backends name. */
+export function mirrored({ filters, backendRefs }: HttpRule | GrpcRule): readonly RequestMirror['backendRef'][] {
+  const all: readonly HttpFilter[] = [...filters, ...backendRefs.flatMap((ref) => ref.filters)];
+  return all.flatMap((filter) => (filter.type === 'RequestMirror' ? [filter.requestMirror.backendRef] : []));
 }
 
 /** As often as the proxy does where nothing is asked of it. */

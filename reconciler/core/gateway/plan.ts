@@ -8,11 +8,14 @@ import {
   OWN_API_VERSION,
   type ProxyConfig,
   type StoredProxyConfig,
+  type RequestMirror,
+  type StoredRoute,
 } from '../../../contracts/objects/index.ts';
 import { equal } from '../fields/json.ts';
 import type { Step } from '../step.ts';
 import { attach, type JudgedRoute } from './attachment.ts';
 import { isServed as isServedIngress } from './ingress-class.ts';
+import { mirrored } from './http-rules.ts';
 import { judgeIngresses, type IngressHost } from './ingress-rules.ts';
 import { isOwnClass, isServedHere, judgeGateways, type JudgedGateway, type JudgedListener } from './listeners.ts';
 import { ProxySpecs } from './proxy-spec.ts';
@@ -139,8 +142,8 @@ function policySteps(
   /** Gateways with a route to a Service, by its name. */
   const leading = new Map<string, Set<unknown>>();
   for (const { route, parents } of routes)
-    for (const { backendRefs } of route.spec.rules)
-      for (const { namespace = route.metadata.namespace ?? '', name } of backendRefs) {
+    for (const rule of route.spec.rules)
+      for (const { namespace = route.metadata.namespace ?? '', name } of named(rule)) {
         const all = leading.get(`${namespace}/${name}`) ?? new Set();
         leading.set(`${namespace}/${name}`, all);
         for (const { attachments } of parents) for (const { listener } of attachments) all.add(listener.gateway);
@@ -152,6 +155,10 @@ function policySteps(
     const status = policyStatus(judged, at, now);
     return status === undefined ? [] : statusStep({ ...judged.policy, status }, judged.policy);
   });
+}
+
+function named(rule: StoredRoute['spec']['rules'][number]): readonly RequestMirror['backendRef'][] {
+  return [...rule.backendRefs, ...('filters' in rule ? mirrored(rule) : [])];
 }
 
 /** Ports of Ingresses that a Gateway has for another protocol, or somebody else. */

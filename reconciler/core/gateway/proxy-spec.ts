@@ -236,6 +236,15 @@ function hostKey({ hostname, oneLabel }: ProxyHost): string {
 function namedBackends({ hosts }: ProxyPort): readonly string[] {
   return hosts.flatMap(({ rules = [], forward = [] }) => [
     ...forward.map(({ backend }) => backend),
-    ...rules.flatMap(({ action }) => (action.type === 'forward' ? action.to.map(({ backend }) => backend) : [])),
+    ...rules.flatMap(({ action, filters }) => [
+      ...mirrorsIn(filters),
+      ...(action.type === 'forward'
+        ? action.to.flatMap(({ backend, filters: own = [] }) => [backend, ...mirrorsIn(own)])
+        : []),
+    ]),
   ]);
+}
+
+function mirrorsIn(filters: ProxyRule['filters']): readonly string[] {
+  return filters.flatMap((filter) => (filter.type === 'mirror' ? [filter.backend] : []));
 }

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import type { ProxyCors, ProxyHost, ProxyPort, ProxyRule } from '../../../contracts/objects/proxy-config.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, exact, prefix, rule } from '../../unit/proxy/configs.ts';
-import { freePort, proxyWorld, seen, serve, type Asked, type Backend, type ProxyWorld } from './world.ts';
+import { freePort, proxyWorld, seen, serve, until, type Asked, type Backend, type ProxyWorld } from './world.ts';
 
 describe('requests through the proxy', () => {
   let world: ProxyWorld;
@@ -331,6 +332,98 @@ describe('requests through the proxy', () => {
     for (const [asked, expected] of cases) assert.equal(await told(...asked), expected, asked.join(' '));
     const plain = await world.ask(port, { path: '/some', method: 'OPTIONS' });
     assert.deepEqual([seen(plain).method, plain.headers.vary], ['OPTIONS', 'origin']);
+  });
+
+  // [HTTPRouteRequestMirror] [HTTPRouteRequestMultipleMirrors] [HTTPRouteRequestPercentageMirror]
+  it('are sent to a mirror as well, whole and as they are after the filters, and never wait for that', async () => {
+    const copies: string[] = [];
+    const at = await freePort();
+    const mirror = createServer((asked, answer) => {
+      const parts: Buffer[] = [];
+      asked
+        .on('data', (part: Buffer) => parts.push(part))
+        .once('end', () => {
+          const { host = '', 'x-plumbline-mirror': own, 'x-a': a = '' } = asked.headers;
+          const length = Buffer.concat(parts).length;
+          copies.push([asked.method, host, asked.url, `a=${String(a)}`, length, ...(own ? ['own'] : [])].join(' '));
+          answer.writeHead(500).end('nobody is to see this');
+        });
+    }).listen(at, '127.0.0.1');
+    const calls: string[] = [];
+    const h2 = createHttp2Server((asked, answer) => {
+      calls.push(`${asked.httpVersion} ${asked.method} ${asked.url}`);
+      asked.resume().once('end', () => answer.end());
+    }).listen(0, '127.0.0.1');
+    try {
+      await Promise.all([once(mirror, 'listening'), h2.listening || once(h2, 'listening')]);
+      const of = service('copies', '198.19.128.8', [{ name: 'http', port: 80, targetPort: at }]);
+      const callsAt = (h2.address() as AddressInfo).port;
+      const ofCalls = service('calls', '198.19.128.7', [{ name: 'http', port: 80, targetPort: callsAt }]);
+      const to = (name: string, numerator = 100): ProxyRule['filters'][number] => ({
+        type: 'mirror',
+        backend: name,
+        numerator,
+        denominator: 100,
+      });
+      const change = { type: 'request-headers', set: [{ name: 'x-a', value: 'b' }], add: [], remove: [] } as const;
+      const rules = [
+        rule(prefix('/new'), 'web', {
+          filters: [
+            to('copies'),
+            change,
+            { type: 'rewrite', hostname: 'other.test', path: { type: 'full', value: '/y' } },
+          ],
+        }),
+        rule(prefix('/two'), 'web', { filters: [to('copies'), to('calls')] }),
+        rule(prefix('/some'), 'web', { filters: [to('copies', 20)] }),
+        rule(prefix('/none'), 'web', { filters: [to('copies', 0)] }),
+        rule(prefix('/'), 'web', { filters: [to('copies')] }),
+      ];
+      await world.give(
+        [{ port, protocol: 'http', hosts: [{ hostname: '', rules }] }],
+        [web.backend, backend('copies'), backend('calls', { protocol: 'h2c' })],
+        ...web.objects(),
+        of,
+        slice(of, [endpoint('127.0.0.1')], 'a', at),
+        ofCalls,
+        slice(ofCalls, [endpoint('127.0.0.1')], 'a', callsAt),
+      );
+      assert.deepEqual(world.report()?.problems, []);
+      const body = (length: number) => ({ method: 'POST', body: 'x'.repeat(length) });
+      const cases: readonly (readonly [Asked, string | undefined])[] = [
+        [{ path: '/new?q=1' }, 'GET other.test /y?q=1 a=b 0'],
+        [{ path: '/a', headers: { 'x-a': '"q" %', 'x-plumbline-mirror': 'none' } }, 'GET localhost /a a="q" % 0'],
+        [{ path: '/a', ...body(5) }, 'POST localhost /a a= 5'],
+        [{ path: '/a', ...body(200_000) }, 'POST localhost /a a= 200000'],
+        [{ path: '/a', ...body(20_000), headers: { 'transfer-encoding': 'chunked' } }, 'POST localhost /a a= 20000'],
+        [{ path: '/a', ...body(400_000) }, undefined],
+        [{ path: '/none' }, undefined],
+        [{ path: '/two', method: 'PATCH' }, 'PATCH localhost /two a= 0'],
+      ];
+      for (const [asked, copy] of cases) {
+        const before = copies.length;
+        const answer = await world.ask(port, asked);
+        assert.deepEqual([answer.status, seen(answer).name], [200, 'web']);
+        if (copy === undefined) continue;
+        await until(() => copies.length > before);
+        assert.deepEqual(copies.slice(before), [copy], JSON.stringify(asked.path));
+      }
+      await until(() => calls.length > 0);
+      assert.deepEqual(calls, ['2.0 PATCH /two']);
+      const before = copies.length;
+      for (let nth = 0; nth < 200; nth += 1) await world.ask(port, { path: '/some' });
+      await world.ask(port, { path: '/last' });
+      await until(() => copies.at(-1)?.includes('/last') ?? false);
+      // Six standard deviations of 200 draws.
+      const some = copies.slice(before).filter((copy) => copy.includes('/some')).length;
+      assert.ok(Math.abs(some - 40) < 34, String(some));
+    } finally {
+      mirror.closeAllConnections();
+      mirror.close();
+      h2.close();
+    }
+    // Nothing takes the copies any more.
+    assert.equal(await whoTakes({ path: '/a' }), 'web');
   });
 
   it('are tried again where their rule says so, also a POST, and answered with what the last try had', async () => {

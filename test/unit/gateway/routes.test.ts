@@ -331,6 +331,36 @@ describe('filters and time-outs of a rule', () => {
     );
   });
 
+  it('send copies of requests to Services, and to none that is not there', () => {
+    const mirror = (text: string): string => `{type: RequestMirror, requestMirror: {${text}}}`;
+    const both = `${mirror('backendRef: {name: api, port: 80}, percent: 20')}, ${mirror('backendRef: {name: api, port: 9000}, fraction: {numerator: 1, denominator: 3}')}`;
+    const own = `, backendRefs: [{name: web, port: 80, filters: [${mirror('backendRef: {name: web, port: 9000}')}]}]`;
+    const scene = new Scene(gateway(HTTP), httpRoute('web', rule(both, own)));
+    const found = scene.find({ host: 'any', path: '/a' });
+    const copy = { type: 'mirror', denominator: 100 };
+    assert.deepEqual(found?.filters, [
+      { ...copy, backend: APIS, numerator: 20 },
+      { ...copy, backend: 'default/api/grpc', numerator: 1, denominator: 3 },
+    ]);
+    const filters = [{ ...copy, backend: 'default/web/grpc', numerator: 100 }];
+    assert.deepEqual(found?.action, { type: 'forward', to: [{ backend: WEB, weight: 1, filters }] });
+    assert.deepEqual(
+      scene.spec().backends.map(({ name }) => name),
+      [APIS, 'default/api/grpc', 'default/web/grpc', WEB].sort(),
+    );
+    const cases = [
+      ['{name: none, port: 80}', 'False BackendNotFound'],
+      ['{name: web, namespace: team, port: 80}', 'False RefNotPermitted'],
+      ['{name: api, kind: Bucket, group: x.test}', 'False InvalidKind'],
+    ] as const;
+    for (const [ref, told] of cases) {
+      scene.add(httpRoute('web', rule(mirror(`backendRef: ${ref}`))));
+      const { filters: left } = scene.find({ host: 'any', path: '/a' }) ?? {};
+      assert.deepEqual([scene.route('HTTPRoute', 'web', 'ResolvedRefs'), left], [told, []]);
+      assert.equal(scene.ask({ host: 'any', path: '/a' }), WEB);
+    }
+  });
+
   it('share answers with other origins, as the specification has it where nothing is written', () => {
     const shared = (cors: string): unknown =>
       new Scene(gateway(HTTP), httpRoute('web', rule(`{type: CORS, cors: {${cors}}}`))).find({
@@ -360,6 +390,8 @@ describe('filters and time-outs of a rule', () => {
   it('that are none are refused at the commit', () => {
     const cors = (text: string): string => rule(`{type: CORS, cors: {${text}}}`);
     const retry = (text: string): string => to('web', '/', `, retry: {${text}}`);
+    const mirror = (text: string): string =>
+      rule(`{type: RequestMirror, requestMirror: {backendRef: {name: api, port: 80}, ${text}}}`);
     const cases: readonly (readonly [rule: string, why: RegExp])[] = [
       [cors('allowOrigins: ["*", "https://a.test"]'), /beside others/],
       [cors('allowMethods: [GET, "*"]'), /beside others/],
@@ -367,7 +399,10 @@ describe('filters and time-outs of a rule', () => {
       [cors('allowOrigins: ["https://a.*.test"]'), /an origin such as/],
       [cors('exposeHeaders: ["*"], allowCredentials: true'), /must name the headers/],
       [cors('maxAge: 0'), /must be 1 or more/],
-      [`${rule('{type: CORS, cors: {}}, {type: CORS, cors: {}}')}`, /must not have two CORS/],
+      [rule('{type: CORS, cors: {}}, {type: CORS, cors: {}}'), /must not have two CORS/],
+      [mirror('percent: 101'), /at most 100/],
+      [mirror('percent: 1, fraction: {numerator: 1}'), /must not be beside percent/],
+      [mirror('fraction: {numerator: 3, denominator: 2}'), /must not be more than denominator/],
       [retry('codes: [429]'), /must be one of 401/],
       [retry('attempts: 101'), /at most 100/],
       [retry('backoff: 1s'), /backoff/],
@@ -429,6 +464,21 @@ describe('routes of other protocols', () => {
       ['a', 'b', 'c', 'd', '404'],
     );
     assert.equal(scene.spec().backends[0]?.protocol, 'h2c');
+  });
+
+  it('send copies of calls, in HTTP/2 too', () => {
+    const filters = '[{type: RequestMirror, requestMirror: {backendRef: {name: api, port: 9000}}}]';
+    const scene = new Scene(
+      gateway(HTTP),
+      grpc('web', `{filters: ${filters}, backendRefs: [{name: web, port: 9000}]}`),
+    );
+    assert.deepEqual(
+      scene.spec().backends.map(({ name, protocol }) => [name, protocol]),
+      [
+        ['default/api/grpc+h2c', 'h2c'],
+        ['default/web/grpc+h2c', 'h2c'],
+      ],
+    );
   });
 
   it('share no host name with HTTPRoutes: the older one has it', () => {
