@@ -17,6 +17,8 @@ interface Claim {
 /** The table as it should be. Is changed in place: a change costs what it touches, however many owners there are. */
 export class Ruleset {
   private readonly byOwner = new Map<string, Fragment>();
+  /** By name: of all fragments. */
+  private readonly containers = new Map<string, Container>();
   private readonly claims = new Claims();
 
   get fragments(): ReadonlyMap<string, Fragment> {
@@ -36,10 +38,14 @@ export class Ruleset {
       else this.byOwner.set(owner, after);
       compareContainers(before, after, buckets);
       compareChains(before, after, buckets);
+      for (const { name } of before?.containers ?? []) this.containers.delete(name);
       this.claims.replace(owner, before?.elements ?? [], after?.elements ?? []);
     }
+    // Last, as one owner may give up what another takes over.
+    for (const after of changes.values())
+      for (const container of after?.containers ?? []) this.containers.set(container.name, container);
     this.claims.takeDifferences(buckets);
-    return buckets.commands();
+    return buckets.commands(this.containers);
   }
 }
 
@@ -84,7 +90,8 @@ class Buckets {
   readonly deleteChains: string[] = [];
   readonly deleteContainers: string[] = [];
 
-  commands(): Command[] {
+  /** `containers`: by name, all that there are when the commands are done. */
+  commands(containers: ReadonlyMap<string, Container>): Command[] {
     return [
       ...this.addContainers.map((container): Command => ({ do: 'add-container', container })),
       ...this.addChains.map(({ rules: _, ...chain }): Command => ({ do: 'add-chain', chain })),
@@ -95,7 +102,11 @@ class Buckets {
         container,
         elements,
       })),
-      ...[...this.addElements].map(([container, elements]): Command => ({ do: 'add-elements', container, elements })),
+      ...[...this.addElements].map(([name, elements]): Command => {
+        const container = containers.get(name);
+        if (!container) throw new RangeError(`elements for ${name}, which nobody declares`);
+        return { do: 'add-elements', container, elements };
+      }),
       // Chains of one Service refer to each other: all are emptied before the first goes.
       ...this.deleteChains.map((chain): Command => ({ do: 'set-rules', chain, fresh: false, rules: [] })),
       ...this.deleteChains.map((chain): Command => ({ do: 'delete-chain', chain })),

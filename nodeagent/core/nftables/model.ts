@@ -164,7 +164,8 @@ export type Command =
   /** The chain's rules become these. `fresh`: it was added in this transaction and is empty. */
   | { readonly do: 'set-rules'; readonly chain: string; readonly fresh: boolean; readonly rules: readonly Rule[] }
   | { readonly do: 'delete-elements'; readonly container: string; readonly elements: readonly Element[] }
-  | { readonly do: 'add-elements'; readonly container: string; readonly elements: readonly Element[] }
+  /** Whole, as nft has to read the table to learn what a set is that is named alone. */
+  | { readonly do: 'add-elements'; readonly container: Container; readonly elements: readonly Element[] }
   | { readonly do: 'delete-chain'; readonly chain: string }
   | { readonly do: 'delete-container'; readonly container: string };
 

@@ -85,7 +85,7 @@ describe('a node with both address families', () => {
     const { commands } = wholeRuleset(compilePlan(plan('IPv6')));
     const text = renderTransaction('t', commands, '1', 'IPv6');
     assert.match(text, /^add table ip6 t$/m);
-    assert.match(text, /add element ip6 t service-ips \{ fd00:18::10 \. tcp \. 80 : goto svc-web-80-/);
+    assert.match(text, /add map ip6 t service-ips \{ .* elements = \{ fd00:18::10 \. tcp \. 80 : goto svc-web-80-/);
     for (const target of ['fd00:19:0:1::6', 'fd00:19:0:2::5'])
       assert.ok(text.includes(`dnat to [${target}]:8080`), text);
     assert.match(text, /ip6 daddr fd00:18::\/112 reject with icmpv6 port-unreachable/);

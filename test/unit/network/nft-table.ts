@@ -2,6 +2,7 @@
  * An nftables table as data: applies transactions as strictly as the kernel does (nothing is made twice, nothing that
  * is referred to goes away), so that a list of commands that passes here passes there.
  */
+import { sameData } from '../../../nodeagent/core/data-plane/equality.ts';
 import type { Chain, Command, Container, Rule } from '../../../nodeagent/core/nftables/model.ts';
 import { FilterRefusedError } from '../../../nodeagent/ports/packet-filter.ts';
 
@@ -58,12 +59,11 @@ class Draft implements NftTable {
         return;
       }
       case 'add-elements': {
-        const elements = this.container(command.container);
+        const { name } = command.container;
+        const elements = this.container(name);
+        refuseUnless(sameData(this.containers.get(name), command.container), `${name} is another one`);
         for (const { key, chain } of command.elements) {
-          refuseUnless(
-            !elements.has(key) || elements.get(key) === chain,
-            `${command.container} has ${key} with another verdict`,
-          );
+          refuseUnless(!elements.has(key) || elements.get(key) === chain, `${name} has ${key} with another verdict`);
           if (chain !== undefined) this.chain(chain);
           elements.set(key, chain);
         }

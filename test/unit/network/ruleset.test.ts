@@ -501,14 +501,26 @@ describe('the text', () => {
       renderTransaction('plumbline', commands, '8'),
       [
         'flush chain ip plumbline svc-s1234-80-4d170580',
-        'add rule ip plumbline svc-s1234-80-4d170580 meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080',
+        'add chain ip plumbline svc-s1234-80-4d170580 { meta l4proto tcp meta mark set meta mark | 0x2000 dnat to 198.19.2.5:8080; }',
         'add chain ip plumbline anchor',
         'add chain ip plumbline generation',
         'flush chain ip plumbline generation',
-        'add rule ip plumbline generation jump anchor comment "8"',
+        'add chain ip plumbline generation { jump anchor comment "8"; }',
         '',
       ].join('\n'),
     );
+  });
+
+  it('has nothing in it that has nft list the table, when a Service comes and when its endpoints change', () => {
+    const { ruleset } = wholeRuleset(compilePlan(planOf(NO_LOCAL_PODS, web(endpoint(HERE)))));
+    const more = service('more', '198.19.128.77', [{ port: 80, nodePort: 30_077 }], { type: 'NodePort' });
+    for (const count of [1, 2, 9]) {
+      const endpoints = Array.from({ length: count }, (_, i) => endpoint(`198.19.2.${i + 1}`));
+      const { forwardings } = planOf(NO_LOCAL_PODS, [more, slice(more, endpoints)]);
+      const text = renderTransaction('plumbline', ruleset.change(compilePlan({ forwardings })), String(count));
+      assert.match(text, new RegExp(`dnat to .*198\\.19\\.2\\.${count}`));
+      assert.doesNotMatch(text, /^(?:add (?:rule|element)|delete) /m);
+    }
   });
 
   it('is the same whatever the order of the objects', () => {

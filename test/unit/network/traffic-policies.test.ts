@@ -160,9 +160,8 @@ describe('where a packet to a load balancer ends', () => {
       '1',
     );
     for (const line of [
-      /add rule ip t svc-web-http-\w+ ip saddr 198\.19\.0\.0\/17 goto inside-svc-web-http-\w+/,
-      /add rule ip t svc-web-http-\w+ fib saddr type local goto inside-svc-web-http-\w+/,
-      /add rule ip t admit-\w+ ip saddr { 10\.0\.0\.0\/8 } goto svc-web-http-\w+/,
+      /add chain ip t svc-web-http-\w+ { ip saddr 198\.19\.0\.0\/17 goto inside-svc-web-http-\w+; fib saddr type local goto inside-svc-web-http-\w+; /,
+      /add chain ip t admit-\w+ { ip saddr { 10\.0\.0\.0\/8 } goto svc-web-http-\w+; }/,
       /add rule ip t reject-services ct state new ip daddr \. meta l4proto \. th dport @silent-services drop/,
       /add rule ip t reject-services ct state new ip daddr @closed-addresses meta l4proto != icmp reject/,
     ])
