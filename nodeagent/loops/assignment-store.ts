@@ -1,8 +1,9 @@
 /** The assignment as the agent holds it: loaded from disk at start, moved by the control plane, heard by the loops. */
 import type { AssignmentUpdate } from '../../contracts/agent/index.ts';
-import type { Kind, KubeObject, ObjectKey, ObjectAt, ObjectsByKind } from '../../contracts/objects/index.ts';
+import type { ObjectKey } from '../../contracts/objects/index.ts';
 import { keyOf } from '../../contracts/objects/key.ts';
-import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
+import type { AssignmentSource } from '../core/assignment.ts';
+import { AssignmentVersion } from '../core/assignment-version.ts';
 import type { AssignmentDisk } from '../ports/assignment-disk.ts';
 import type { Log } from '../ports/log.ts';
 
@@ -37,11 +38,7 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
   let acceptedVersion = stored.version;
   let loaded = stored.node !== '';
   // What came back without its Secrets is still in force: only the next change has to be whole.
-  let view = makeView(
-    loaded ? (stored.version ?? 'incomplete') : null,
-    stored.node,
-    new Map(stored.objects.map((object) => [keyOf(object), object])),
-  );
+  let view = AssignmentVersion.of(loaded ? (stored.version ?? 'incomplete') : null, stored.node, stored.objects);
   let turn: Promise<unknown> = Promise.resolve();
 
   async function move(update: AssignmentUpdate): Promise<MoveResult> {
@@ -68,13 +65,9 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
     acceptedVersion = update.to;
     loaded = true;
     const before = view;
-    const objects = new Map(whole ? [] : before.objects);
-    for (const key of update.remove) objects.delete(key);
-    for (const object of update.upsert) objects.set(keyOf(object), object);
-    view = makeView(update.to, update.node, objects);
-    const changed = whole
-      ? [...new Set([...before.objects.keys(), ...objects.keys()])]
-      : [...update.remove, ...update.upsert.map(keyOf)];
+    const { to: version, node, upsert, remove } = update;
+    view = whole ? AssignmentVersion.of(version, node, upsert) : before.next({ version, node, upsert, remove });
+    const changed = whole ? [...new Set([...before.keys(), ...view.keys()])] : [...remove, ...upsert.map(keyOf)];
     log.info('assignment moved', {
       from: update.from,
       to: update.to,
@@ -96,15 +89,15 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
       return acceptedVersion;
     },
     get size() {
-      return view.objects.size;
+      return view.size;
     },
     current: () => view,
-    keys: () => [...view.objects.keys()].sort(),
+    keys: () => [...view.keys()].sort(),
     onChange(listener) {
       listeners.add(listener);
       if (view.version !== null)
         queueMicrotask(() => {
-          if (listeners.has(listener)) listener([...view.objects.keys()]);
+          if (listeners.has(listener)) listener([...view.keys()]);
         });
       return () => listeners.delete(listener);
     },
@@ -112,31 +105,6 @@ export async function openAssignment(disk: AssignmentDisk, log: Log): Promise<As
       const done = turn.then(() => move(update));
       turn = done.catch(() => undefined);
       return done;
-    },
-  };
-}
-
-interface HeldView extends AssignmentView {
-  readonly objects: ReadonlyMap<ObjectKey, KubeObject>;
-}
-
-function makeView(version: string | null, node: string, objects: ReadonlyMap<ObjectKey, KubeObject>): HeldView {
-  const lists = new Map<Kind, readonly KubeObject[]>();
-  return {
-    version,
-    node,
-    objects,
-    get: <Key extends ObjectKey>(key: Key) => objects.get(key) as ObjectAt<Key> | undefined,
-    list<K extends Kind>(kind: K) {
-      let list = lists.get(kind);
-      if (!list) {
-        list = [...objects]
-          .filter(([, object]) => object.kind === kind)
-          .sort(([a], [b]) => (a < b ? -1 : 1))
-          .map(([, object]) => object);
-        lists.set(kind, list);
-      }
-      return list as readonly ObjectsByKind[K][];
     },
   };
 }
