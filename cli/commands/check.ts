@@ -8,6 +8,7 @@ import { formatDiagnostic, MANIFEST_FILES, type Rendering } from '../../reconcil
 import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
+import { CommandSources } from '../other-repositories.ts';
 import { isBareRepository, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export async function check(dir: string, options: { readonly rev?: string; readonly output?: string }): Promise<void> {
@@ -42,13 +43,19 @@ async function read(dir: string, rev: string | undefined): Promise<Rendering> {
   const folder = resolve(dir);
   if (!existsSync(folder)) throw new CliFailure(2, `there is no folder ${folder}`);
   // The files of a folder need no repository around them, nor one that can be read.
-  if (rev === undefined && !isBareRepository(folder)) return renderFolder(folder);
-  const around = await openAround(folder);
-  if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
+  const { signal } = new AbortController();
+  const sources = new CommandSources(signal);
   try {
-    const signal = new AbortController().signal;
-    return await renderRevision(around.git, (await around.git.resolve(rev ?? 'HEAD', signal)).sha, signal);
+    if (rev === undefined && !isBareRepository(folder)) return await renderFolder(folder, { sources });
+    const around = await openAround(folder);
+    if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
+    try {
+      const { sha } = await around.git.resolve(rev ?? 'HEAD', signal);
+      return await renderRevision(around.git, sha, signal, undefined, { sources });
+    } finally {
+      await around.git.close();
+    }
   } finally {
-    await around.git.close();
+    await sources.close();
   }
 }

@@ -14,6 +14,7 @@ import {
   type Diagnostic,
   formatDiagnostic,
   ManifestCache,
+  type Rendering,
 } from '../../reconciler/core/manifests/index.ts';
 import { standing } from '../../reconciler/ports/acknowledged.ts';
 import type { GitSource } from '../../reconciler/ports/git-source.ts';
@@ -23,6 +24,7 @@ import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { followRollout } from '../follow-rollout.ts';
 import { progress } from '../print/terminal.ts';
+import { CommandSources, holdingSources } from '../other-repositories.ts';
 import { renderRevision } from '../repository.ts';
 import { offlinePlan } from './plan.ts';
 
@@ -57,9 +59,11 @@ export async function hook(name: string, { branch, rev, home }: HookOptions): Pr
     return;
   }
   const git = await openGitSource({ url: resolve(process.env['GIT_DIR'] ?? '.'), branch, engine: 'quarantine' });
+  const sources = new CommandSources(new AbortController().signal, home);
   try {
-    process.exitCode = await judge(git, update, branch);
+    process.exitCode = await judge(git, update, branch, sources);
   } finally {
+    await sources.close();
     await git.close();
   }
 }
@@ -83,15 +87,17 @@ async function showRollout(revision: string, home: string | undefined): Promise<
   }
 }
 
-async function judge(git: GitSource, update: RefUpdate, branch: string): Promise<number> {
+async function judge(git: GitSource, update: RefUpdate, branch: string, others: CommandSources): Promise<number> {
   const signal = new AbortController().signal;
   const cache = new ManifestCache();
+  const render = (sha: string): Promise<Rendering> =>
+    holdingSources((sources) => renderRevision(git, sha, signal, cache, { sources }), others);
   const hasBefore = !NO_COMMIT.test(update.from);
   if (hasBefore && !(await isAncestor(update.from, update.to)))
     say(
       `warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`,
     );
-  const next = await renderRevision(git, update.to, signal, cache);
+  const next = await render(update.to);
   const errors = next.diagnostics.filter((d) => d.severity === 'error');
   for (const line of diagnosticLines(next.diagnostics)) say(line, '');
   if (errors.length > 0) {
@@ -100,7 +106,7 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
     );
     return 1;
   }
-  const { state: before, at: inForce } = await stateBefore(git, update, branch, signal, cache);
+  const { state: before, at: inForce } = await stateBefore(render, update, branch);
   const { plan, refusals: found } = offlinePlan(before, next);
   const refusals = await standing(found, git, { sha: update.to, inForce }, next, signal);
   for (const line of cut(formatPlan(plan, 'text').split('\n'))) say(line, '');
@@ -115,20 +121,18 @@ async function judge(git: GitSource, update: RefUpdate, branch: string): Promise
  * applied then goes on running.
  */
 async function stateBefore(
-  git: GitSource,
+  render: (sha: string) => Promise<Rendering>,
   { from }: RefUpdate,
   branch: string,
-  signal: AbortSignal,
-  cache: ManifestCache,
-): Promise<{ readonly state: Desired; readonly at: string | undefined }> {
-  if (!NO_COMMIT.test(from)) return { state: await renderRevision(git, from, signal, cache), at: from };
+): Promise<{ readonly state: Desired & Pick<Rendering, 'sources'>; readonly at: string | undefined }> {
+  if (!NO_COMMIT.test(from)) return { state: await render(from), at: from };
   const last = await readFile(lastFile(branch), 'utf8').then(
     (text) => text.trim(),
     () => undefined,
   );
   if (last === undefined) return { state: NOTHING_DESIRED, at: undefined };
   try {
-    const rendering = await renderRevision(git, last, signal, cache);
+    const rendering = await render(last);
     say(
       `${branch} was deleted when it was at ${last.slice(0, 12)}; what was applied then is still in force, so the plan starts from there`,
     );

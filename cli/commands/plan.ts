@@ -19,13 +19,15 @@ import {
   NOTHING_DESIRED,
   type Rendering,
 } from '../../reconciler/core/manifests/index.ts';
+import type { AppSources } from '../../reconciler/core/apps/other-sources.ts';
 import { andMore } from '../../reconciler/core/and-more.ts';
 import { pruneGuard } from '../../reconciler/core/revisions/prune-guard.ts';
 import { commitsSince, standing } from '../../reconciler/ports/acknowledged.ts';
-import type { GitSource, Revision } from '../../reconciler/ports/git-source.ts';
+import type { Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { escaped, print, progress } from '../print/terminal.ts';
+import { CommandSources, holdingSources } from '../other-repositories.ts';
 import { type Around, changedManifests, isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export interface PlanOptions {
@@ -39,11 +41,20 @@ export interface PlanOptions {
 /** Stands for the Source's name in an offline plan. */
 const SOURCE_NAME = 'main';
 
-/** The plan between two renderings, and why it would be refused. */
+/**
+ * The plan between two renderings, and why it would be refused. An App of another repository that could not be read for
+ * one of them is in neither: nothing of it would be changed.
+ */
 export function offlinePlan(
-  applied: Desired,
-  desired: Desired,
+  before: Desired & Pick<Rendering, 'sources'>,
+  after: Desired & Pick<Rendering, 'sources'>,
 ): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Refusal[] } {
+  const unread = new Set(
+    [before, after].flatMap(({ sources = [] }) =>
+      sources.flatMap(({ commit, apps }) => (commit === undefined ? apps : [])),
+    ),
+  );
+  const [applied, desired] = [withoutApps(before, unread), withoutApps(after, unread)];
   const live = new Map([...applied.state].map(([key, { object }]) => [key, object] as const));
   const custom = new Map([...applied.custom].map(([key, { object }]) => [key, object] as const));
   const input = planInput(SOURCE_NAME, applied, desired, live, custom);
@@ -53,6 +64,13 @@ export function offlinePlan(
     plan,
     refusals: [...checkPlan(input, plan), ...pruneGuard(cluster, desired, live.size + custom.size, plan)],
   };
+}
+
+function withoutApps(from: Desired, apps: ReadonlySet<string>): Desired {
+  if (apps.size === 0) return from;
+  const kept = <K, V extends { readonly app?: string }>(all: ReadonlyMap<K, V>): Map<K, V> =>
+    new Map([...all].filter(([, { app }]) => app === undefined || !apps.has(app)));
+  return { ...from, state: kept(from.state), custom: kept(from.custom) };
 }
 
 export async function plan(dir: string, options: PlanOptions): Promise<void> {
@@ -80,19 +98,21 @@ export async function plan(dir: string, options: PlanOptions): Promise<void> {
       `${folder} is in no Git repository`,
       'there is nothing to compare with; validate it with `plumb check`',
     );
+  const sources = new CommandSources(new AbortController().signal);
   try {
-    const to = await renderTo(around.git, around.root, folder, options);
+    const to = await renderTo(around, folder, options, sources);
     if (to.diagnostics.some((d) => d.severity === 'error')) {
       process.exitCode = 1;
       await show(undefined, to.diagnostics, format);
       return;
     }
-    const { state: from, at } = await renderFrom(around, options);
+    const { state: from, at } = await renderFrom(around, options, sources);
     const { plan: planned, refusals: all } = offlinePlan(from, to);
     const refusals = await stillStanding(all, around, to, at, options);
     process.exitCode = refusals.length > 0 ? 1 : 0;
     await show(formatPlan(planned, format), [...refusals, ...to.diagnostics], format);
   } finally {
+    await sources.close();
     await around.git.close();
   }
 }
@@ -165,18 +185,25 @@ async function stillStanding(
   return left;
 }
 
-async function renderTo(git: GitSource, root: string, folder: string, options: PlanOptions): Promise<Rendering> {
+async function renderTo(
+  { git, root }: Around,
+  folder: string,
+  options: PlanOptions,
+  others: CommandSources,
+): Promise<Rendering> {
   const signal = new AbortController().signal;
-  if (options.to !== undefined || (isBare(root) && root === folder))
-    return renderRevision(git, (await git.resolve(options.to ?? 'HEAD', signal)).sha, signal);
-  return renderFolder(root);
+  if (options.to === undefined && !(isBare(root) && root === folder))
+    return holdingSources((sources) => renderFolder(root, { sources }), others);
+  const { sha } = await git.resolve(options.to ?? 'HEAD', signal);
+  return holdingSources((sources) => renderRevision(git, sha, signal, undefined, { sources }), others);
 }
 
 /** The revision to start from; a repository without a commit yet starts from nothing. */
 async function renderFrom(
   { git, root }: Around,
   options: PlanOptions,
-): Promise<{ readonly state: Desired; readonly at: string | undefined }> {
+  others: CommandSources,
+): Promise<{ readonly state: Desired & Pick<Rendering, 'sources'>; readonly at: string | undefined }> {
   const signal = new AbortController().signal;
   const tries =
     options.from !== undefined
@@ -187,7 +214,9 @@ async function renderFrom(
   for (const rev of tries) {
     try {
       const { sha } = await git.resolve(rev, signal);
-      return { state: await renderRevision(git, sha, signal), at: sha };
+      const render = (sources: AppSources): Promise<Rendering> =>
+        renderRevision(git, sha, signal, undefined, { sources });
+      return { state: await holdingSources(render, others), at: sha };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'RevisionNotFound' || options.from !== undefined) throw error;
     }

@@ -6,6 +6,7 @@ import { formatDiagnostic, ManifestCache, type Rendering } from '../../reconcile
 import { CliFailure } from '../failure.ts';
 import { printData } from '../print/format.ts';
 import { print, progress } from '../print/terminal.ts';
+import { CommandSources } from '../other-repositories.ts';
 import { isBareRepository, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export interface RenderCommandOptions {
@@ -57,14 +58,19 @@ function isOf(apps: readonly AppRendering[], file: string): boolean {
 async function read(dir: string, rev: string | undefined, onApp: (app: AppRendering) => void): Promise<Rendering> {
   const folder = resolve(dir);
   if (!existsSync(folder)) throw new CliFailure(2, `there is no folder ${folder}`);
-  if (rev === undefined && !isBareRepository(folder)) return renderFolder(folder, { onApp });
-  const around = await openAround(folder);
-  if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
+  const { signal } = new AbortController();
+  const sources = new CommandSources(signal);
   try {
-    const { signal } = new AbortController();
-    const { sha } = await around.git.resolve(rev ?? 'HEAD', signal);
-    return await renderRevision(around.git, sha, signal, new ManifestCache(), { onApp });
+    if (rev === undefined && !isBareRepository(folder)) return await renderFolder(folder, { onApp, sources });
+    const around = await openAround(folder);
+    if (!around) throw new CliFailure(2, `${folder} is in no Git repository, so there is no revision ${rev}`);
+    try {
+      const { sha } = await around.git.resolve(rev ?? 'HEAD', signal);
+      return await renderRevision(around.git, sha, signal, new ManifestCache(), { onApp, sources });
+    } finally {
+      await around.git.close();
+    }
   } finally {
-    await around.git.close();
+    await sources.close();
   }
 }

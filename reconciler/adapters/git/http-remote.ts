@@ -6,19 +6,23 @@ import { httpExchange } from './http-client.ts';
 import { type Advertisement, MAX_ANSWER, parseAdvertisement } from './pkt-line.ts';
 import { type GitRemote, unreachable } from './remote.ts';
 
-/**
- * `silenceMs`: longest silence of a server that has not finished. `ca`: PEM of the only authorities that its certificate may
- * be of.
- */
+export interface HttpRemoteOptions {
+  /** Longest silence of a server that has not finished, in milliseconds. */
+  readonly httpSilenceMs?: number | undefined;
+  /** PEM of the only authorities that its certificate may be of. */
+  readonly ca?: string | undefined;
+  /** Whether `ca` is of a Secret, or would be. */
+  readonly alone?: boolean | undefined;
+}
+
 export function httpRemote(
   url: string,
   credentials: GitCredentials | undefined,
-  silenceMs?: number,
-  ca?: string,
+  { httpSilenceMs, ca, alone = false }: HttpRemoteOptions = {},
 ): GitRemote {
   const base = url.replace(/\/+$/, '');
   const authorization = credentials?.authorization();
-  const exchange = httpExchange(silenceMs, ca);
+  const exchange = httpExchange(httpSilenceMs, ca);
 
   async function send(request: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> {
     try {
@@ -28,7 +32,7 @@ export function httpRemote(
       );
     } catch (error) {
       signal.throwIfAborted();
-      throw certificateRefused(base, error) ?? unreachable(base, error);
+      throw certificateRefused(base, error, alone) ?? unreachable(base, error);
     }
   }
 
@@ -133,13 +137,13 @@ const NOT_VALID: ReadonlySet<string> = new Set([
 ]);
 
 /** The error for a certificate that does not hold, with what to do; undefined for any other failure. */
-function certificateRefused(base: string, cause: unknown): TerminalError | undefined {
+function certificateRefused(base: string, cause: unknown, alone: boolean): TerminalError | undefined {
   const { code = '', message } = cause as NodeJS.ErrnoException;
   const { host } = new URL(base);
   const refused = (sentence: string): TerminalError => new TerminalError('GitCertificateRefused', sentence, { cause });
   if (UNKNOWN_AUTHORITY.has(code)) {
     return refused(
-      `the certificate of ${host} is from an authority that is not known (${message}): write that authority's certificate to a PEM file and start again with NODE_EXTRA_CA_CERTS=FILE`,
+      `the certificate of ${host} is from an authority that is not known (${message}): ${alone ? "put that authority's certificate into ca.crt of the Secret" : "write that authority's certificate to a PEM file and start again with NODE_EXTRA_CA_CERTS=FILE"}`,
     );
   }
   if (OTHER_NAME.has(code))

@@ -2,5 +2,5 @@
 export { type GitCredentials, splitCredentials } from './credentials.ts';
 export { HINT_FILE } from './hints.ts';
 export { Nudges } from './nudges.ts';
-export { otherRepositories } from './other-repositories.ts';
+export { openFetched, otherRepositories } from './other-repositories.ts';
 export { openGitSource } from './source.ts';

@@ -20,6 +20,8 @@ export interface Mirror {
    * `GitUnreachable` and what the remote throws.
    */
   fetch(ref: string, signal: AbortSignal): Promise<void>;
+  /** Remembers that the remote's ref is at `tip`, which is there. */
+  note(ref: string, tip: string): Promise<void>;
   /**
    * Fetches the objects of `ref` as if there were none yet, then removes all that were there, also under a reader
    * that has their files open. Where it fails, they stay. Throws what `fetch` does.
@@ -28,6 +30,9 @@ export interface Mirror {
   /** Whether so much was fetched in so many pieces that it is time to renew. */
   isCrowded(): Promise<boolean>;
 }
+
+/** Which tag was fetched last. */
+export const FETCHED_TAG = 'refs/plumbline/fetched';
 
 /** HEAD of a mirror that was not told its remote's. */
 export const NO_HEAD = 'none';
@@ -54,6 +59,11 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
     return mine;
   }
 
+  async function note(ref: string, value: string): Promise<void> {
+    const before = await git.resolveRef({ fs, gitdir, ref: localRef(ref) }).catch(() => undefined);
+    if (before !== value) await git.writeRef({ fs, gitdir, ref: localRef(ref), value, force: true });
+  }
+
   async function renew(ref: string, signal: AbortSignal): Promise<void> {
     const fresh = `${gitdir}.renewed`;
     await rm(fresh, { recursive: true, force: true });
@@ -71,6 +81,7 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
   return {
     gitdir,
     fetch: (ref, signal) => inTurn(() => fetchInto(gitdir, remote, ref, maxPackBytes, signal)),
+    note: (ref, tip) => inTurn(() => note(ref, tip)),
     renew: (ref, signal) => inTurn(() => renew(ref, signal)),
     async isCrowded() {
       const sizes = await packSizes(gitdir);
@@ -92,7 +103,7 @@ async function makeBare(gitdir: string): Promise<void> {
  * follows a range goes from one to the next.
  */
 function localRef(ref: string): string {
-  return ref.startsWith('refs/heads/') ? ref : 'refs/plumbline/fetched';
+  return ref.startsWith('refs/heads/') ? ref : FETCHED_TAG;
 }
 
 async function fetchInto(

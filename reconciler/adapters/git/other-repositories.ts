@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TerminalError } from '../../core/errors.ts';
+import type { WantedSource } from '../../core/apps/other-sources.ts';
 import type { GitSource } from '../../ports/git-source.ts';
 import type { OtherRepositories } from '../../ports/other-repositories.ts';
 import { GitCredentials } from './credentials.ts';
+import { FETCHED_TAG } from './mirror.ts';
 import type { Nudges } from './nudges.ts';
 import { openGitSource } from './source.ts';
 
@@ -29,6 +31,7 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         url,
         cacheDir: join(dir, id),
         maxPackBytes: MAX_PACK_BYTES,
+        alone: true,
         ...('branch' in follows ? { branch: follows.branch } : { follow: follows }),
         ...(nudges && { nudges }),
       };
@@ -50,7 +53,7 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         const [sshKey, knownHosts] = [join(keys, 'identity'), join(keys, 'known_hosts')];
         await writeFile(sshKey, withNewline(values.get('identity') ?? ''), { mode: 0o600 });
         await writeFile(knownHosts, withNewline(values.get('known_hosts') ?? ''), { mode: 0o600 });
-        const source = await openGitSource({ ...options, sshKey, knownHosts, sshAlone: true });
+        const source = await openGitSource({ ...options, sshKey, knownHosts });
         return { ...source, close: () => source.close().finally(removeKeys) };
       } catch (error) {
         await removeKeys();
@@ -62,6 +65,25 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         if (!ids.has(name.slice(0, 16))) await rm(join(dir, name), { recursive: true, force: true });
     },
   };
+}
+
+/**
+ * What was fetched into `dir` by whoever keeps it, at the commit that was newest then; nothing is asked, and nothing is
+ * written. Throws TerminalError `RepositoryNotFound` or `RevisionNotFound` where there is none.
+ */
+export async function openFetched(
+  dir: string,
+  { id, follows }: Pick<WantedSource, 'id' | 'follows'>,
+  signal: AbortSignal,
+): Promise<{ readonly git: GitSource; readonly commit: string }> {
+  const git = await openGitSource({ url: join(dir, id), branch: 'main' });
+  try {
+    const ref = 'branch' in follows ? `refs/heads/${follows.branch}` : FETCHED_TAG;
+    return { git, commit: (await git.resolve(ref, signal)).sha };
+  } catch (error) {
+    await git.close();
+    throw error;
+  }
 }
 
 /** OpenSSH reads no key whose last line does not end. */

@@ -91,7 +91,11 @@ export function followRemote(
 
   async function refresh(signal: AbortSignal): Promise<void> {
     await ask(signal);
-    await bring(followed(), signal);
+    const ref = followed();
+    await bring(ref, signal);
+    const tip = tipOf(ref);
+    // A branch that went back to what is there was not fetched for it.
+    if (ref !== undefined && tip !== undefined) await mirror.note(ref, tip);
   }
 
   async function mending<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T> {

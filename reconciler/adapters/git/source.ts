@@ -42,8 +42,10 @@ export interface GitSourceOptions {
   readonly sshKey?: string;
   /** PEM of the only authorities that the certificate of an HTTPS server may be of. */
   readonly ca?: string;
-  /** SSH with `sshKey` and `knownHosts`, and nothing else of what this machine's user has. */
-  readonly sshAlone?: boolean;
+  /**
+   * With what these options say, and nothing else of what this machine's user has. They are of a Secret, and errors say so.
+   */
+  readonly alone?: boolean;
   /** known_hosts file for SSH; OpenSSH's own when absent. */
   readonly knownHosts?: string;
   /** Largest pack that is fetched from a remote repository, in bytes; 512 MiB when absent. */
@@ -128,7 +130,7 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
     return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
   };
   if (/^https?:\/\//.test(url)) {
-    return mirrored(httpRemote(url, options.credentials ?? credentials, options.httpSilenceMs, options.ca));
+    return mirrored(httpRemote(url, options.credentials ?? credentials, options));
   }
   if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
   if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
@@ -137,8 +139,8 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
       return mirrored(
         processRemote(
           url,
-          sshServiceArgv(ssh, options.sshKey, options.knownHosts, options.sshAlone),
-          explainSsh(ssh, options.knownHosts),
+          sshServiceArgv(ssh, options.sshKey, options.knownHosts, options.alone),
+          explainSsh(ssh, options.knownHosts, options.alone),
         ),
       );
   }

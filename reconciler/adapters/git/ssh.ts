@@ -69,32 +69,71 @@ export function sshServiceArgv(
 
 /** ssh's own exit code; any other is the remote command's. Source: ssh(1), EXIT STATUS. */
 const SSH_FAILED = 255;
+const HOST_KEY_CHANGED = /REMOTE HOST IDENTIFICATION HAS CHANGED/;
+const HOST_KEY_UNKNOWN = /No \S+ host key is known for|Host key verification failed/;
+const KEY_REFUSED = /Permission denied \(/;
+/** Source: OpenSSH, sshconnect2.c load_identity_file, and ssherr.c. */
+const KEY_UNREADABLE = /^Load key .*: (error in libcrypto|invalid format|incorrect passphrase supplied)/m;
 
-/** One sentence for what ssh says in a banner of many lines, and what to do. */
-export function explainSsh({ destination, host, port }: SshAddress, knownHosts: string | undefined): Explain {
+/**
+ * One sentence for what ssh says in a banner of many lines, and what to do. `alone`: key and host key are those of a
+ * Secret, so that nobody can do anything about the files.
+ */
+export function explainSsh(address: SshAddress, knownHosts: string | undefined, alone = false): Explain {
+  if (alone) return explainSecret(address);
+  const { destination, host, port } = address;
   const file = knownHosts ?? '~/.ssh/known_hosts';
   const known = port === undefined || port === 22 ? host : `'[${host}]:${port}'`;
   const scan = `ssh-keyscan ${port === undefined ? '' : `-p ${port} `}${host} >> ${file}`;
   return (exitCode, words): PlumbError | undefined => {
     if (exitCode !== SSH_FAILED) return undefined;
-    if (/REMOTE HOST IDENTIFICATION HAS CHANGED/.test(words)) {
+    if (HOST_KEY_CHANGED.test(words)) {
       return new TerminalError(
         'GitHostKeyChanged',
         `the host key of ${host} is not the one in ${file}: it was made anew, or another machine answers; compare it with what the host's owner tells, then \`ssh-keygen -f ${file} -R ${known}\` and \`${scan}\``,
       );
     }
-    if (/No \S+ host key is known for|Host key verification failed/.test(words)) {
+    if (HOST_KEY_UNKNOWN.test(words)) {
       return new TerminalError(
         'GitHostKeyUnknown',
         `the host key of ${host} is not in ${file}: add it with \`${scan}\`, and compare it with what the host's owner tells`,
       );
     }
-    if (/Permission denied \(/.test(words)) {
+    if (KEY_REFUSED.test(words)) {
       return new TerminalError(
         'GitAccessDenied',
         `${destination} accepts none of our SSH keys: add the public key there, or name another private key with --ssh-key`,
       );
     }
+    return undefined;
+  };
+}
+
+function explainSecret({ destination, host, port }: SshAddress): Explain {
+  const scan = `ssh-keyscan ${port === undefined ? '' : `-p ${port} `}${host}`;
+  const wanted = `\`${scan}\` prints the line for it; compare it with what the host's owner tells`;
+  return (exitCode, words): PlumbError | undefined => {
+    if (exitCode !== SSH_FAILED) return undefined;
+    if (HOST_KEY_CHANGED.test(words))
+      return new TerminalError(
+        'GitHostKeyChanged',
+        `the host key of ${host} is not the one in known_hosts of the Secret: it was made anew, or another machine answers; ${wanted}`,
+      );
+    if (HOST_KEY_UNKNOWN.test(words))
+      return new TerminalError(
+        'GitHostKeyUnknown',
+        `the host key of ${host} is not in known_hosts of the Secret: ${wanted}`,
+      );
+    if (KEY_UNREADABLE.test(words))
+      return new TerminalError(
+        'GitAccessDenied',
+        `identity of the Secret for ${destination} is no private key that OpenSSH reads without a passphrase`,
+      );
+    if (KEY_REFUSED.test(words))
+      return new TerminalError(
+        'GitAccessDenied',
+        `${destination} does not accept identity of the Secret: add its public key there`,
+      );
     return undefined;
   };
 }

@@ -17,12 +17,19 @@ export interface GitGateway {
 export interface GatewaySettings {
   /** PEM; plain HTTP when absent. */
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** `user:password`; everybody is let in when absent. */
+  /** `user:password`; everybody is let in when there is no token either. */
   readonly login?: string;
+  /** What has to stand behind `Bearer`. */
+  readonly token?: string;
 }
 
-export async function startGateway({ tls, login }: GatewaySettings = {}): Promise<GitGateway> {
-  const wanted = login === undefined ? undefined : `Basic ${Buffer.from(login).toString('base64')}`;
+export async function startGateway({ tls, login, token }: GatewaySettings = {}): Promise<GitGateway> {
+  const wanted =
+    token !== undefined
+      ? `Bearer ${token}`
+      : login === undefined
+        ? undefined
+        : `Basic ${Buffer.from(login).toString('base64')}`;
   let projectRoot = '';
   let instead: ((request: IncomingMessage, response: ServerResponse) => void) | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {

@@ -1,0 +1,131 @@
+/**
+ * Other repositories that Apps are of, as one command reads them without a control plane: what one on this machine has
+ * fetched, else fetched for this command and removed with it. Each is at one commit for all that the command renders.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { errorText } from '../contracts/errors.ts';
+import { openFetched, otherRepositories } from '../reconciler/adapters/git/index.ts';
+import { SystemClock } from '../reconciler/adapters/system/clock.ts';
+import {
+  UNOPENED_AUTH,
+  type AppSources,
+  type SourceAnswer,
+  type WantedSource,
+} from '../reconciler/core/apps/other-sources.ts';
+import type { Diagnostic, Rendering } from '../reconciler/core/manifests/index.ts';
+import { followedWords } from '../reconciler/core/sources/follow.ts';
+import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
+import type { GitSource } from '../reconciler/ports/git-source.ts';
+import { homeFolder } from './home.ts';
+
+/** As many as a control plane has. */
+const MAX_SOURCES = 32;
+/** For each, in milliseconds: a push waits for it. */
+const FETCH_LIMIT_MS = 30_000;
+
+interface Asked {
+  readonly wanted: WantedSource;
+  readonly answer: Promise<SourceAnswer>;
+}
+
+export class CommandSources implements AppSources {
+  readonly #signal: AbortSignal;
+  readonly #home: string;
+  readonly #clock = new SystemClock();
+  readonly #asked = new Map<string, Asked>();
+  readonly #open: GitSource[] = [];
+  #folder: Promise<string> | undefined;
+
+  /** `home`: of the control plane on this machine, if there is one; where it is to be found when absent. */
+  constructor(signal: AbortSignal, home?: string) {
+    this.#signal = signal;
+    this.#home = homeFolder(home);
+  }
+
+  async open(wanted: WantedSource): Promise<SourceAnswer> {
+    const known = this.#asked.get(wanted.id);
+    if (known && (isSameAuth(known.wanted, wanted) || (await known.answer).ok)) return known.answer;
+    const asked = { wanted, answer: this.#answer(wanted) };
+    this.#asked.set(wanted.id, asked);
+    return asked.answer;
+  }
+
+  async close(): Promise<void> {
+    for (const { answer } of this.#asked.values()) await answer;
+    for (const git of this.#open) await git.close();
+    if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
+  }
+
+  async #answer(wanted: WantedSource): Promise<SourceAnswer> {
+    const { url, follows, auth } = wanted;
+    if (this.#asked.size > MAX_SOURCES)
+      return { ok: false, message: `there are more than ${MAX_SOURCES} other repositories` };
+    const fetched = await this.#fetchedBefore(wanted);
+    if (fetched) return fetched;
+    if (auth === UNOPENED_AUTH)
+      return {
+        ok: false,
+        message: `its Secret for ${url} is encrypted, and no control plane that could open it has fetched that to ${this.#home}`,
+      };
+    try {
+      this.#folder ??= mkdtemp(join(tmpdir(), 'plumbline-sources-'));
+      const git = await otherRepositories(await this.#folder).open(wanted);
+      this.#open.push(git);
+      using limit = this.#clock.deadline(FETCH_LIMIT_MS, this.#signal);
+      const head = await git.head(limit.signal);
+      if (head.state !== 'at') return { ok: false, message: `${url} has no ${followedWords(follows)}` };
+      return await this.#at(git, head.revision.sha);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+      return {
+        ok: false,
+        message: isLate ? `${url} was not fetched within ${FETCH_LIMIT_MS / 1000} s` : `${url}: ${errorText(error)}`,
+      };
+    }
+  }
+
+  /** Undefined where there is none, or it cannot be read: it is another process's, which may change it meanwhile. */
+  async #fetchedBefore(wanted: WantedSource): Promise<SourceAnswer | undefined> {
+    try {
+      const { git, commit } = await openFetched(join(this.#home, 'sources'), wanted, this.#signal);
+      this.#open.push(git);
+      return await this.#at(git, commit);
+    } catch {
+      this.#signal.throwIfAborted();
+      return undefined;
+    }
+  }
+
+  async #at(git: GitSource, commit: string): Promise<SourceAnswer> {
+    const files = await git.files(commit, this.#signal);
+    return { ok: true, commit, files, read: gitFileReader(git, this.#signal) };
+  }
+}
+
+function isSameAuth({ auth: before }: WantedSource, { auth }: WantedSource): boolean {
+  return before === auth || (before !== undefined && auth?.equals(before) === true);
+}
+
+const NO_SOURCES: AppSources = {
+  open: ({ url }) => Promise.resolve({ ok: false, message: `what is at ${url} does not validate` }),
+};
+
+/**
+ * As the control plane does: what is wrong with another repository is told, and keeps its own Apps from being changed,
+ * but not the commit from being applied. `render` with the sources it is given.
+ */
+export async function holdingSources(
+  render: (sources: AppSources) => Promise<Rendering>,
+  sources: AppSources,
+): Promise<Rendering> {
+  const all = await render(sources);
+  const wrong = all.diagnostics.filter(({ severity }) => severity === 'error');
+  if (wrong.length === 0 || !all.sources) return all;
+  const held = await render(NO_SOURCES);
+  if (held.diagnostics.some(({ severity }) => severity === 'error')) return all;
+  const told = wrong.map((one): Diagnostic => ({ ...one, severity: 'warning' }));
+  return { ...held, diagnostics: [...held.diagnostics, ...told] };
+}
