@@ -42,18 +42,14 @@ export interface PlanOptions {
 const SOURCE_NAME = 'main';
 
 /**
- * The plan between two renderings, and why it would be refused. An App of another repository that could not be read for
- * one of them is in neither: nothing of it would be changed.
+ * The plan between two renderings, and why it would be refused. An App of which something could not be read for one of
+ * them is in neither: nothing of it would be changed.
  */
 export function offlinePlan(
-  before: Desired & Pick<Rendering, 'sources'>,
-  after: Desired & Pick<Rendering, 'sources'>,
+  before: Desired & Pick<Rendering, 'leftOut'>,
+  after: Desired & Pick<Rendering, 'leftOut'>,
 ): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Refusal[] } {
-  const unread = new Set(
-    [before, after].flatMap(({ sources = [] }) =>
-      sources.flatMap(({ commit, apps }) => (commit === undefined ? apps : [])),
-    ),
-  );
+  const unread = new Set([before, after].flatMap(({ leftOut = [] }) => leftOut));
   const [applied, desired] = [withoutApps(before, unread), withoutApps(after, unread)];
   const live = new Map([...applied.state].map(([key, { object }]) => [key, object] as const));
   const custom = new Map([...applied.custom].map(([key, { object }]) => [key, object] as const));
@@ -203,7 +199,7 @@ async function renderFrom(
   { git, root }: Around,
   options: PlanOptions,
   others: CommandSources,
-): Promise<{ readonly state: Desired & Pick<Rendering, 'sources'>; readonly at: string | undefined }> {
+): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut'>; readonly at: string | undefined }> {
   const signal = new AbortController().signal;
   const tries =
     options.from !== undefined

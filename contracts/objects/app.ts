@@ -97,6 +97,8 @@ const ChartSource = object({
     .string()
     .regex(/^sha256:[0-9a-f]{64}$/, 'must be sha256: and 64 hex digits')
     .optional(),
+  /** A Secret of the App's namespace in the same commit, in Flux' keys: `username` and `password`; `ca.crt`. */
+  secretRef: object({ name: DnsSubdomain }).optional(),
 });
 export type ChartSource = z.infer<typeof ChartSource>;
 

@@ -1,6 +1,6 @@
 /**
  * Charts of HTTP repositories and OCI registries, fetched by the real Helm and kept by what they are. A fetch has the
- * network and nothing else: no credentials, and a root folder of its own as every call.
+ * network, the credentials that the App names, and nothing else: its root folder is of its own, as that of every call.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
@@ -8,11 +8,17 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { ChartSource } from '../../../contracts/objects/index.ts';
 import type { ChartAnswer } from '../../core/apps/engine.ts';
+import { UNOPENED_AUTH, type SourceAuth } from '../../core/apps/other-sources.ts';
 import { RetryableError } from '../../core/errors.ts';
-import { fetchSandboxed, type Limits } from './sandbox.ts';
+import { FETCH_HOME, fetchSandboxed, type Fetch, type Limits } from './sandbox.ts';
 
 /** Of one archive. Helm's own bound is larger; ours is what an App may read. */
 const MAX_CHART_BYTES = 16 * 1024 * 1024;
+
+export interface WantedChart {
+  readonly source: ChartSource;
+  readonly auth: SourceAuth | undefined;
+}
 
 export class Charts {
   readonly #dir: string;
@@ -24,20 +30,20 @@ export class Charts {
   }
 
   /**
-   * The chart's archive: that of the digest, or of the version as it was when it was first fetched. Throws RetryableError
-   * `ChartUnavailable` where it cannot be fetched.
+   * The chart's archive: that of the digest, or of the version as it was when it was first fetched; what is kept needs no
+   * credentials. Throws RetryableError `ChartUnavailable` where it cannot be fetched.
    */
   async get(
-    source: ChartSource,
+    wanted: WantedChart,
     program: string,
     callsDir: string,
     limits: Limits,
     signal: AbortSignal,
   ): Promise<ChartAnswer> {
-    const id = createHash('sha256').update(JSON.stringify(source)).digest('hex');
+    const id = createHash('sha256').update(JSON.stringify(wanted.source)).digest('hex');
     const running = this.#fetching.get(id);
     if (running) return running;
-    const getting = this.#kept(id).then((kept) => kept ?? this.#fetch(id, source, program, callsDir, limits, signal));
+    const getting = this.#kept(id).then((kept) => kept ?? this.#fetch(id, wanted, program, callsDir, limits, signal));
     this.#fetching.set(id, getting);
     try {
       return await getting;
@@ -56,36 +62,121 @@ export class Charts {
 
   async #fetch(
     id: string,
-    source: ChartSource,
+    { source, auth }: WantedChart,
     program: string,
     callsDir: string,
     limits: Limits,
     signal: AbortSignal,
   ): Promise<ChartAnswer> {
     const { repository, name, version, digest } = source;
+    if (auth === UNOPENED_AUTH)
+      return {
+        ok: false,
+        reason: 'locked',
+        message: `the Secret for its chart ${name} ${version} of ${repository} cannot be opened here, and the chart is not kept here`,
+      };
     const isOci = repository.startsWith('oci://');
-    const from = isOci ? [`${repository.replace(/\/+$/, '')}/${name}`] : [name, '--repo', repository];
     const { answer, file } = await fetchSandboxed(
       callsDir,
-      { program, args: ['pull', ...from, '--version', version, ...(isPlain(repository) ? ['--plain-http'] : [])] },
+      { program, ...(isOci ? fromRegistry(source, auth) : fromRepository(source, auth)) },
       { ...limits, output: MAX_CHART_BYTES },
       signal,
     );
     if (!answer.ok || !file)
       throw new RetryableError(
         'ChartUnavailable',
-        `the chart ${name} ${version} cannot be fetched from ${repository}: ${answer.ok ? 'nothing came' : answer.message.replaceAll(/\s+/g, ' ').trim().slice(0, 500)}`,
+        `the chart ${name} ${version} cannot be fetched from ${repository}: ${answer.ok ? 'nothing came' : withoutPassword(reasonOf(answer.message), auth).replaceAll(/\s+/g, ' ').trim().slice(0, 500)}`,
       );
     const told = /^Digest: (sha256:[0-9a-f]{64})$/m.exec(new TextDecoder().decode(answer.output))?.[1];
     const found = isOci ? told : archiveId(file);
     if (digest !== undefined && digest !== found)
-      return { ok: false, message: `is another one than the commit names: it has the digest ${found ?? 'none'}` };
+      return {
+        ok: false,
+        reason: 'mismatch',
+        message: `it is another one than the commit names: it has the digest ${found ?? 'none'}`,
+      };
     await mkdir(this.#dir, { recursive: true, mode: 0o700 });
     const fresh = join(this.#dir, `${id}.${randomUUID()}`);
     await writeFile(fresh, Buffer.concat([sha256(file), file]), { mode: 0o600 });
     await rename(fresh, join(this.#dir, id));
     return { ok: true, archive: file, id: archiveId(file) };
   }
+}
+
+type Asking = Pick<Fetch, 'steps' | 'settings'>;
+
+const REGISTRY_LOGINS = 'registry.json';
+const REPOSITORIES = 'repositories.json';
+const AUTHORITY = 'ca.crt';
+
+/** Logins are in the form of Docker's config.json. Source: helm.sh, "Use OCI-based registries". */
+function fromRegistry({ repository, name, version }: ChartSource, auth: SourceAuth | undefined): Asking {
+  const { login, ca } = credentialsOf(auth);
+  const { host } = new URL(repository.replace(/^oci:/, 'http:'));
+  const auths = login && { [host]: { auth: Buffer.from(`${login.username}:${login.password}`).toString('base64') } };
+  return {
+    steps: [
+      [
+        ...['pull', `${repository.replace(/\/+$/, '')}/${name}`, '--version', version],
+        ...(auths ? ['--registry-config', `${FETCH_HOME}/${REGISTRY_LOGINS}`] : []),
+        ...(ca === undefined
+          ? isLoopback(host)
+            ? ['--plain-http']
+            : []
+          : ['--ca-file', `${FETCH_HOME}/${AUTHORITY}`]),
+      ],
+    ],
+    settings: {
+      ...(auths && { [REGISTRY_LOGINS]: JSON.stringify({ auths }) }),
+      ...(ca !== undefined && { [AUTHORITY]: ca }),
+    },
+  };
+}
+
+/**
+ * With a Secret in two steps: only of a repository that is registered does Helm take the password from a file; as an option
+ * all of the machine could read it. It goes to the repository's own host alone.
+ */
+function fromRepository({ repository, name, version }: ChartSource, auth: SourceAuth | undefined): Asking {
+  if (!auth) return { steps: [['pull', name, '--repo', repository, '--version', version]], settings: {} };
+  const { login, ca } = credentialsOf(auth);
+  const registered = {
+    apiVersion: '',
+    repositories: [
+      { name: 'charts', url: repository, ...login, ...(ca !== undefined && { caFile: `${FETCH_HOME}/${AUTHORITY}` }) },
+    ],
+  };
+  const known = ['--repository-config', `${FETCH_HOME}/${REPOSITORIES}`, '--repository-cache', `${FETCH_HOME}/index`];
+  return {
+    steps: [
+      ['repo', 'update', ...known],
+      ['pull', `charts/${name}`, '--version', version, ...known],
+    ],
+    settings: { [REPOSITORIES]: JSON.stringify(registered), ...(ca !== undefined && { [AUTHORITY]: ca }) },
+  };
+}
+
+function credentialsOf(auth: SourceAuth | undefined): {
+  readonly login: { readonly username: string; readonly password: string } | undefined;
+  readonly ca: string | undefined;
+} {
+  const values = auth?.reveal();
+  const password = values?.get('password');
+  return {
+    login: password === undefined ? undefined : { username: values?.get('username') ?? '', password },
+    ca: values?.get('ca.crt'),
+  };
+}
+
+/** What `helm repo update` says of the one repository that there is; it ends with no reason. */
+function reasonOf(words: string): string {
+  return /chart repository \(.*\):\s+(.+)/.exec(words)?.[1] ?? words;
+}
+
+/** Helm names no password in what it says; nothing that it may do one day is to change that here. */
+function withoutPassword(words: string, auth: SourceAuth | undefined): string {
+  const { login } = credentialsOf(auth);
+  return login && login.password !== '' ? words.replaceAll(login.password, '[redacted]') : words;
 }
 
 function sha256(bytes: Uint8Array): Buffer {
@@ -96,9 +187,8 @@ function archiveId(bytes: Uint8Array): string {
   return `sha256:${sha256(bytes).toString('hex')}`;
 }
 
-/** A registry on this machine's loopback has no certificate. */
-function isPlain(repository: string): boolean {
-  if (!repository.startsWith('oci://')) return false;
-  const { hostname } = new URL(repository.replace(/^oci:/, 'http:'));
+/** A registry there has no certificate, unless its authority is named. */
+function isLoopback(host: string): boolean {
+  const hostname = host.replace(/:\d+$/, '');
   return hostname === 'localhost' || (isIP(hostname) === 4 && hostname.startsWith('127.'));
 }

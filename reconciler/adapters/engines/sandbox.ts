@@ -66,20 +66,33 @@ export async function runSandboxed(
 /** Files of the machine without which no host is found and no certificate proved. */
 const NETWORK_FILES = ['/etc/resolv.conf', '/etc/hosts', '/etc/ssl/certs/ca-certificates.crt'];
 
+export interface Fetch {
+  readonly program: string;
+  /** Run one after the other, until one fails. */
+  readonly steps: readonly (readonly string[])[];
+  /** By their names in {@link FETCH_HOME}; they are there for as long as the fetch. */
+  readonly settings: Readonly<Record<string, string>>;
+}
+
+/** A folder that a fetch may write to; nothing in it outlives the fetch. */
+export const FETCH_HOME = '/tmp';
+
 /**
  * As {@link runSandboxed}, in the machine's network, for a program that fetches one file into its working folder. What it
  * says on the way (stderr) is its output.
  */
 export async function fetchSandboxed(
   dir: string,
-  call: Pick<SandboxedCall, 'program' | 'args'>,
+  { program, steps, settings }: Fetch,
   limits: Limits,
   signal: AbortSignal,
 ): Promise<{ readonly answer: EngineAnswer; readonly file?: Buffer }> {
   const root = callRoot(dir);
   try {
-    await makeRoot(root, { ...call, files: [], env: {} });
-    await mkdir(join(root, 'tmp'));
+    await makeRoot(root, { program, args: [], files: [], env: {} });
+    await mkdir(join(root, FETCH_HOME));
+    for (const [name, text] of Object.entries(settings))
+      await writeFile(join(root, FETCH_HOME, name), text, { mode: 0o600, flag: 'wx' });
     for (const path of NETWORK_FILES) {
       await mkdir(join(root, dirname(path)), { recursive: true });
       await copyFile(path, join(root, path)).catch(() => undefined);
@@ -88,8 +101,12 @@ export async function fetchSandboxed(
       const value = readKey(process.env, name) ?? readKey(process.env, name.toLowerCase());
       return value === undefined ? [] : [[name, value] as const];
     });
-    const env = { HOME: '/tmp', TMPDIR: '/tmp', ...Object.fromEntries(proxies) };
-    const answer = await run(root, { ...call, files: [], env, fetches: true }, limits, signal);
+    const env = { HOME: FETCH_HOME, TMPDIR: FETCH_HOME, ...Object.fromEntries(proxies) };
+    let answer: EngineAnswer = { ok: true, output: new Uint8Array() };
+    for (const args of steps) {
+      answer = await run(root, { program, args, files: [], env, fetches: true }, limits, signal);
+      if (!answer.ok) return { answer };
+    }
     const [name] = (await readdir(join(root, CALL_ROOT))).filter((each) => each.endsWith('.tgz'));
     return name === undefined ? { answer } : { answer, file: await readFile(join(root, CALL_ROOT, name)) };
   } finally {
@@ -156,6 +173,8 @@ function run(root: string, call: SandboxedCall, limits: Limits, signal: AbortSig
       if (errorBytes < MAX_ERROR_BYTES) words.push(chunk.subarray(0, MAX_ERROR_BYTES - errorBytes));
       errorBytes += chunk.byteLength;
     });
+    /** A program that fetches may say there what it failed of. */
+    const printed = (): string => Buffer.concat(output).toString('utf8', 0, MAX_ERROR_BYTES);
     const settled = (): void => {
       clearTimeout(timer);
       signal.removeEventListener('abort', abort);
@@ -177,7 +196,7 @@ function run(root: string, call: SandboxedCall, limits: Limits, signal: AbortSig
         resolve({ ok: false, reason: 'timeout', message: `after ${limits.timeMs / 1000} s of processor time` });
       else if (code === 0) resolve({ ok: true, output: Buffer.concat(call.fetches ? words : output) });
       else if (own && bytes === 0) reject(sandboxMissing(own[0]));
-      else resolve({ ok: false, ...failure(code, how, said) });
+      else resolve({ ok: false, ...failure(code, how, call.fetches ? printed() + said : said) });
     });
   });
 }

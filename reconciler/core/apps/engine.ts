@@ -1,6 +1,7 @@
 /** How an engine is asked, and what it answers. Reconciler/ports/render-engine.ts is the way to the real ones. */
 
 import type { ChartSource } from '../../../contracts/objects/index.ts';
+import type { SourceAuth } from './other-sources.ts';
 
 export type EngineName = 'kustomize' | 'helm';
 
@@ -27,18 +28,18 @@ export type EngineAnswer =
    */
   | { readonly ok: false; readonly reason: 'refused' | 'timeout' | 'output' | 'crashed'; readonly message: string };
 
-/** `id`: SHA-256 of the archive. Not `ok`: what came is not what was named. */
+/** `id`: SHA-256 of the archive. `mismatch`: what came is not what was named. `locked`: nobody here has the password. */
 export type ChartAnswer =
   | { readonly ok: true; readonly archive: Uint8Array; readonly id: string }
-  | { readonly ok: false; readonly message: string };
+  | { readonly ok: false; readonly reason: 'mismatch' | 'locked'; readonly message: string };
 
 /** What rendering needs from outside. All are free to fail; then nothing is rendered. */
 export interface AppTools {
   /** Changes with everything about the engine that may change what it makes of the same files. */
   identity(engine: EngineName): Promise<string>;
   run(call: EngineCall): Promise<EngineAnswer>;
-  /** A chart from elsewhere. It is fetched once. */
-  chart(source: ChartSource): Promise<ChartAnswer>;
+  /** A chart from elsewhere. It is fetched once, with `auth` where the repository asks for a password. */
+  chart(source: ChartSource, auth?: SourceAuth): Promise<ChartAnswer>;
   /** What was kept under the key, as it was kept; undefined where it is not there, or damaged. */
   kept(key: string): Promise<Uint8Array | undefined>;
   /** A failure to keep something is no failure. */

@@ -7,6 +7,7 @@ import type { ManifestCache } from '../manifests/manifest-cache.ts';
 import { placeIn, positionOf } from '../manifests/marks.ts';
 import { MAX_FILE_BYTES, selectManifestFiles, type TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, Diagnostic, ParsedFile, Position } from '../manifests/types.ts';
+import { RetryableError } from '../errors.ts';
 import type { PacedRunner } from '../paced.ts';
 import { isSealedInput } from '../secrets/opaque.ts';
 import { lacksKeys, parseSealed, type OpenEnvelope } from '../revisions/parse-sealed.ts';
@@ -23,7 +24,7 @@ import {
 } from './app-call.ts';
 import { lineOfObject, splitDocuments, withoutOrigin, withoutSource, type RenderedDocument } from './documents.ts';
 import { engineWords } from './engine-words.ts';
-import type { AppTools, CallFile, EngineName } from './engine.ts';
+import type { AppTools, CallFile, ChartAnswer, EngineName } from './engine.ts';
 import type { FileTree } from './file-tree.ts';
 import { withoutIdleHooks } from './helm-hooks.ts';
 import {
@@ -34,12 +35,12 @@ import {
   type NoValue,
   type ValueObjects,
 } from './object-values.ts';
-import { wantedSource, type AppSources, type SourceAnswer, type WantedSource } from './other-sources.ts';
+import { authOf, wantedSource, type AppSources, type SourceAnswer, type WantedSource } from './other-sources.ts';
 import { isWithin } from './paths.ts';
 import type { OtherPlaces, Place } from './place.ts';
 import { asOneFile, inApp, parsingDocuments, placeOfDocument, type RenderedApp } from './read-rendered.ts';
-import { exposedSecret, withUnopened } from './secret-variables.ts';
-import { substitute } from './substitution.ts';
+import { withUnopened } from './secret-variables.ts';
+import { isRefused, substituted, substitutionBudget } from './substituted-texts.ts';
 
 /** What one App reads, all of it together. */
 export const MAX_APP_BYTES = 16 * 1024 * 1024;
@@ -79,6 +80,8 @@ export interface AppRendering {
   /** Of an engine: what it made, where that is wanted. */
   readonly documents: readonly RenderedDocument[];
   readonly objects: number;
+  /** Something of it cannot be read here: nothing is known of its objects. */
+  readonly isLeftOut: boolean;
   /** The other repository that it was rendered from, or was not for want of it. */
   readonly used?: { readonly app: string; readonly wanted: WantedSource; readonly answer: SourceAnswer };
 }
@@ -107,6 +110,7 @@ export class OneApp {
   #made: readonly RenderedDocument[] | undefined;
   #parsed: ParsedFile | undefined;
   #failure: Failure | undefined;
+  #isLeftOut = false;
 
   constructor({ app, desired }: DesiredApp, input: AppsInput, place: Place, others: OtherPlaces) {
     this.#app = app;
@@ -124,7 +128,7 @@ export class OneApp {
     const { objects } = this.#input;
     const at = (...path: (string | number)[]): Position => positionOf(this.#desired, ...path);
     const unread = await this.#otherPlace(at);
-    if (unread) return this.#fails({ diagnostics: [unread] });
+    if (unread) return this.#fails(unread);
     const { tree, kustomize } = this.#place;
     const engine = engineOf(this.#app, tree);
     this.#engine = engine;
@@ -156,21 +160,18 @@ export class OneApp {
   }
 
   /** Goes to the repository that it names, if it does; what keeps it from that. */
-  async #otherPlace(at: (...path: (string | number)[]) => Position): Promise<Diagnostic | undefined> {
+  async #otherPlace(at: (...path: (string | number)[]) => Position): Promise<Failure | undefined> {
     const { source } = this.#app.spec;
     if (!source) return undefined;
     const wanted = wantedSource(this.#app, source, this.#input.objects, at);
-    if (isNoValue(wanted)) return noValue(wanted);
+    if (isNoValue(wanted)) return { diagnostics: [noValue(wanted)] };
     const { answer, place } = await this.#others.of(wanted);
     this.#used = { app: this.#name, wanted, answer };
     if (place) {
       this.#place = place;
       return undefined;
     }
-    const { file, line, column } = at('spec', 'source', 'url');
-    const why = answer.ok ? '' : answer.message;
-    const message = `App ${this.#name} is left out: ${why}`;
-    return { severity: 'warning', code: 'SourceUnread', file, line, column, message, hint: UNREAD_HINT };
+    return this.#leftOut(answer.ok ? '' : answer.message, at('spec', 'source', 'url'));
   }
 
   /** What its engine made of these files: of the call's folders, and without lines. */
@@ -192,6 +193,7 @@ export class OneApp {
       documents,
       diagnostics,
       ...(this.#used && { used: this.#used }),
+      isLeftOut: this.#isLeftOut,
       objects: parsed.reduce((sum, file) => sum + file.objects.length + file.custom.length, 0),
     };
   }
@@ -240,7 +242,7 @@ export class OneApp {
     const { prefix } = this.#place;
     const wrong: Diagnostic[] = diagnostics.map((each) => this.#shown(each));
     const parsed: ParsedFile[] = [];
-    const budget = { left: MAX_OUTPUT };
+    const budget = substitutionBudget();
     const variablesId = this.#variablesId(variables);
     for (const file of manifests) {
       const oid = [file.oid, namespace ?? '', variablesId].join(' ').trim();
@@ -249,8 +251,8 @@ export class OneApp {
       if (!known) {
         const bytes = await this.#place.read(file, MAX_FILE_BYTES);
         const contents = bytes === 'too-large' ? new Uint8Array(MAX_FILE_BYTES + 1) : bytes;
-        const said = this.#substituted(contents, variables, budget, (line) => ({ file: path, line, column: 1 }));
-        if (isList(said)) {
+        const said = substituted(this.#app, contents, variables, budget, (line) => ({ file: path, line, column: 1 }));
+        if (isRefused(said)) {
           wrong.push(...said);
           continue;
         }
@@ -263,49 +265,37 @@ export class OneApp {
     return { parsed, diagnostics: wrong, documents: [] };
   }
 
-  /** The text with values of variables, where the App asks for them, document by document. */
-  #substituted(
-    bytes: Uint8Array,
-    variables: AppVariables,
-    budget: { left: number },
-    place: (line: number) => Position,
-  ): Uint8Array | readonly Diagnostic[] {
-    const { substitute: spec } = this.#app.spec;
-    if (!spec) return bytes;
-    const wrong: Diagnostic[] = [];
-    const parts: string[] = [];
-    let line = 1;
-    for (const document of new TextDecoder().decode(bytes).split(/^(?=---)/m)) {
-      const { values, secret } = variables;
-      const done = substitute(document, values, spec.strict, Math.min(MAX_FILE_BYTES, budget.left));
-      const exposed = 'text' in done ? exposedSecret(document, done.text, values, secret) : undefined;
-      if ('text' in done) {
-        budget.left -= done.text.length;
-        parts.push(done.text);
-      }
-      for (const each of 'wrong' in done ? done.wrong : exposed ? [exposed] : []) {
-        const hint = SUBSTITUTION_HINT[each.code];
-        const message = `App ${this.#name}: ${each.message}`;
-        wrong.push({ severity: 'error', code: each.code, ...place(line + each.line - 1), message, hint });
-      }
-      line += document.split('\n').length - 1;
-    }
-    return wrong.length > 0 ? wrong : new TextEncoder().encode(parts.join(''));
-  }
-
   async #workOf(engine: EngineName, values: readonly string[]): Promise<EngineWork | Failure> {
     const { tools } = this.#input;
     if (!tools) return this.#failed('NeedsRendering', `needs ${engine}, which is not run here`, 'render it elsewhere');
-    const { chart: source } = this.#app.spec.helm ?? {};
-    const chart = source && (await tools.chart(source));
-    if (chart && !chart.ok)
-      return this.#failed(
-        'RenderFailed',
-        `cannot have its chart: it ${chart.message}`,
-        'look at it, and name its digest',
-      );
+    const chart = await this.#chart(tools);
+    if (chart && 'diagnostics' in chart) return chart;
     const call = callOf(this.#app, engine, values, chart);
     return { call, key: hash(callText(await tools.identity(engine), call, this.#files)) };
+  }
+
+  /** Rejects with RetryableError `ChartUnavailable` where the Secret is to be opened here and cannot be. */
+  async #chart(tools: AppTools): Promise<Extract<ChartAnswer, { ok: true }> | Failure | undefined> {
+    const { chart: source } = this.#app.spec.helm ?? {};
+    if (!source) return undefined;
+    const { secretRef } = source;
+    const place = positionOf(this.#desired, 'spec', 'helm', 'chart', 'secretRef', 'name');
+    const auth = secretRef && authOf(this.#app, secretRef.name, this.#input.objects, place);
+    if (auth && isNoValue(auth)) return { diagnostics: [noValue(auth)] };
+    const chart = await tools.chart(source, auth);
+    if (chart.ok) return chart;
+    if (chart.reason === 'mismatch')
+      return this.#failed('RenderFailed', `cannot have its chart: ${chart.message}`, 'look at it, and name its digest');
+    if (this.#input.open) throw new RetryableError('ChartUnavailable', `App ${this.#name}: ${chart.message}`);
+    return this.#leftOut(chart.message, place);
+  }
+
+  #leftOut(why: string, { file, line, column }: Position): Failure {
+    this.#isLeftOut = true;
+    const message = `App ${this.#name} is left out: ${why}`;
+    return {
+      diagnostics: [{ severity: 'warning', code: 'SourceUnread', file, line, column, message, hint: UNREAD_HINT }],
+    };
   }
 
   async #rendered(work: EngineWork, made: readonly RenderedDocument[]): Promise<Result> {
@@ -357,12 +347,12 @@ export class OneApp {
 
   #inDocuments(rendered: RenderedApp, variables: AppVariables): RenderedApp | Result {
     if (!this.#app.spec.substitute) return rendered;
-    const budget = { left: MAX_OUTPUT };
+    const budget = substitutionBudget();
     const wrong: Diagnostic[] = [];
     const documents = rendered.documents.map((document, i) => {
       const place = (line: number): Position => placeIn(placeOfDocument(rendered, i), line, 1);
-      const said = this.#substituted(new TextEncoder().encode(document.text), variables, budget, place);
-      if (!isList(said)) return { ...document, text: new TextDecoder().decode(said) };
+      const said = substituted(this.#app, new TextEncoder().encode(document.text), variables, budget, place);
+      if (!isRefused(said)) return { ...document, text: new TextDecoder().decode(said) };
       wrong.push(...said);
       return document;
     });
@@ -446,26 +436,12 @@ export class OneApp {
 type Result = Pick<AppRendering, 'parsed' | 'diagnostics' | 'documents'>;
 type Failure = Pick<AppRendering, 'diagnostics'>;
 
-/** Of all that an App becomes by its variables. */
-const MAX_OUTPUT = 32 * 1024 * 1024;
-
 function noValue({ at: { file, line, column }, message, hint }: NoValue): Diagnostic {
   return { severity: 'error', code: 'MissingReference', file, line, column, message, hint };
 }
 
-function isList(said: Uint8Array | readonly Diagnostic[]): said is readonly Diagnostic[] {
-  return Array.isArray(said);
-}
-
 const UNREAD_HINT = 'docs/apps.md says who reads other repositories, and when';
 const HOOK_HINT = 'docs/apps.md says what becomes of hooks';
-const SUBSTITUTION_HINT = {
-  UnsetVariable: 'give it a value in spec.substitute, or write ${NAME:=default} or, for the text itself, $${NAME}',
-  UnsupportedValue: 'known are ${NAME}, ${NAME:=default} and ${NAME:-default}',
-  AppTooLarge: 'use shorter values',
-  SecretExposed: 'put it into a Secret, and let pods read it there; what is no secret belongs in a ConfigMap',
-};
-
 const FAILED_HINT = {
   refused: 'the engine says so itself: see the files that it names',
   timeout: 'a chart that loops, or far too much for one App',

@@ -10,10 +10,10 @@ import {
 import type { TreeFile } from '../manifests/select-files.ts';
 import type { Position } from '../manifests/types.ts';
 import { followedWords, type Followed } from '../sources/follow.ts';
-import { textsOf, type NoValue, type ValueObjects } from './object-values.ts';
+import { isNoValue, textsOf, type NoValue, type ValueObjects } from './object-values.ts';
 import { UNOPENED } from './secret-variables.ts';
 
-/** What a repository is opened with, in Flux' keys of a Secret. Prints as `[redacted]` wherever it is printed. */
+/** What a repository of files or of charts is opened with, in Flux' keys of a Secret. Prints as `[redacted]` wherever it is printed. */
 export class SourceAuth {
   readonly #values: ReadonlyMap<string, string>;
 
@@ -97,16 +97,26 @@ export function wantedSource(
     .digest('hex')
     .slice(0, 16);
   if (!secretRef) return { id, url, follows, auth: undefined };
-  const place = at('spec', 'source', 'secretRef', 'name');
-  const found = objects.get(objectKey('Secret', namespace, secretRef.name));
+  const auth = authOf({ spec }, secretRef.name, objects, at('spec', 'source', 'secretRef', 'name'));
+  return isNoValue(auth) ? auth : { id, url, follows, auth };
+}
+
+/** What a Secret of the App's namespace says; `place`: where it is named. */
+export function authOf(
+  { spec }: Pick<App, 'spec'>,
+  name: string,
+  objects: ValueObjects,
+  place: Position,
+): SourceAuth | NoValue {
+  const found = objects.get(objectKey('Secret', spec.namespace ?? DEFAULT_NAMESPACE, name));
   if (!found)
     return {
       at: place,
-      message: `Secret ${secretRef.name} is in no manifest of the App's namespace`,
+      message: `Secret ${name} is in no manifest of the App's namespace`,
       hint: 'commit it, encrypted: `plumb secret encrypt`',
     };
   const values = new Map(textsOf(found.desired).filter(([key]) => AUTH_KEYS.has(key)));
-  return { id, url, follows, auth: [...values.values()].includes(UNOPENED) ? UNOPENED_AUTH : new SourceAuth(values) };
+  return [...values.values()].includes(UNOPENED) ? UNOPENED_AUTH : new SourceAuth(values);
 }
 
 /** Stands for what nobody here has the key to. */

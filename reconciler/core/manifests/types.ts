@@ -120,6 +120,8 @@ export interface Rendering extends Desired {
   readonly sealed?: readonly SealedPart[];
   /** Other repositories that Apps were rendered from. */
   readonly sources?: readonly SourcePin[];
+  /** Apps of which something could not be read: nothing is known of their objects. */
+  readonly leftOut?: readonly string[];
   /** What Apps made, as a cache of parsed files knows it: it lasts as long as it is told to keep these. */
   readonly rendered?: readonly { readonly path: string; readonly oid: string }[];
 }

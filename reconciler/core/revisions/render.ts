@@ -111,8 +111,10 @@ export async function renderFiles(
     ]),
   );
   const used = usedSources(renderings.flatMap((each) => each.used ?? []));
+  const leftOut = renderings.flatMap(({ app, isLeftOut }) => (isLeftOut ? [app] : []));
   return {
     ...rendering,
+    ...(leftOut.length > 0 && { leftOut }),
     rendered: rendered.map(({ path, oid }) => ({ path, oid })),
     ...(used.length > 0 && { sources: used }),
   };

@@ -5,13 +5,16 @@ import { once } from 'node:events';
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { findProgram } from '../../../reconciler/adapters/engines/programs.ts';
 import { openEngines } from '../../../reconciler/adapters/engines/index.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { app, namespace, render } from './apps.ts';
 
 const TEMPLATE =
@@ -112,15 +115,116 @@ describe('a chart from elsewhere', () => {
       const digest = /it has the digest (sha256:[0-9a-f]{64})/.exec(other.told.join(''))?.[1];
       assert.deepEqual((await render(files({ ...chart, digest }), engines)).told, []);
     } finally {
-      const ended = once(registry.process, 'exit');
-      registry.process.kill();
-      await ended;
+      await end(registry);
     }
+  });
+
+  describe('behind a password', () => {
+    const PASSWORD = 'canary-91c';
+    /** Of the password, by crypt(5). */
+    const HTPASSWD = 'ada:$2b$04$abcdefghijklmnopqrstuuZf2tgdviems4hUNai8ZfdxSVfwsoO6q\n';
+    let authority: TestAuthority;
+    before(() => {
+      authority = testAuthority();
+    });
+    after(() => authority?.remove());
+
+    const behind = (chart: object, password = PASSWORD): Readonly<Record<string, string>> => ({
+      ...files({ ...chart, secretRef: { name: 'charts' } }),
+      'secret.json': JSON.stringify({
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'charts', namespace: 'web' },
+        stringData: { username: 'ada', password, 'ca.crt': authority.cert },
+      }),
+    });
+    const refused = async (chart: object, home: string): Promise<void> => {
+      await assert.rejects(render(behind(chart, 'canary-wrong'), openEngines(join(folder, home))), (error: Error) => {
+        assert.match(error.message, /web 1\.2\.3 cannot be fetched from .*401/);
+        assert.doesNotMatch(inspect(error, { depth: 9 }), /canary/);
+        return true;
+      });
+    };
+    /** In no file that outlives the fetch. */
+    const leftBehind = (home: string): string =>
+      execFileSync('grep', ['-rl', 'canary', join(folder, home)], { encoding: 'utf8' });
+
+    it('is fetched from an HTTPS repository', async () => {
+      const tls = authority.issue('DNS:localhost');
+      const logins: (string | undefined)[] = [];
+      const secure = createTlsServer(tls, (request, response) => {
+        const { authorization } = request.headers;
+        logins.push(authorization);
+        if (authorization === `Basic ${Buffer.from(`ada:${PASSWORD}`).toString('base64')}`)
+          server.emit('request', request, response);
+        else response.writeHead(401, { 'www-authenticate': 'Basic realm="charts"' }).end();
+      }).listen(0, '127.0.0.1');
+      await once(secure, 'listening');
+      try {
+        const repository = `https://localhost:${(secure.address() as AddressInfo).port}/charts`;
+        const chart = { repository, name: 'web', version: '1.2.3' };
+        await refused(chart, 'https');
+        const found = await render(behind(chart), openEngines(join(folder, 'https')));
+        assert.deepEqual(found.told, []);
+        assert.equal(value(found), 'of the App');
+        const asked = logins.length;
+        // What is kept needs no password.
+        assert.deepEqual((await render(behind(chart, 'other'), openEngines(join(folder, 'https')))).told, []);
+        assert.equal(logins.length, asked);
+        assert.throws(() => leftBehind('https'));
+      } finally {
+        secure.close();
+      }
+    });
+
+    it('is fetched from a registry with htpasswd', async () => {
+      const { key, cert } = authority.issue('DNS:localhost');
+      const place = (name: string, text: string): string => {
+        writeFileSync(join(folder, name), text);
+        return join(folder, name);
+      };
+      const registry = await startRegistry(folder, {
+        tls: { tls: { certificate: place('registry.pem', cert), key: place('registry.key', key) } },
+        auth: { htpasswd: { realm: 'charts', path: place('htpasswd', HTPASSWD) } },
+      });
+      try {
+        const programs = { dir: join(process.cwd(), '.cache', 'engines'), env: process.env };
+        const { path } = await findProgram('helm', programs, new AbortController().signal);
+        const repository = `oci://localhost:${registry.port}/charts`;
+        const auth = Buffer.from(`ada:${PASSWORD}`).toString('base64');
+        const login = place('login.json', JSON.stringify({ auths: { [`localhost:${registry.port}`]: { auth } } }));
+        execFileSync(
+          path,
+          [
+            ...['push', join(folder, 'web-1.2.3.tgz'), repository],
+            ...['--ca-file', authority.file, '--registry-config', login],
+          ],
+          { env: { HOME: folder }, stdio: 'ignore' },
+        );
+        const chart = { repository, name: 'web', version: '1.2.3' };
+        await refused(chart, 'locked');
+        const found = await render(behind(chart), openEngines(join(folder, 'locked')));
+        assert.deepEqual(found.told, []);
+        assert.equal(value(found), 'of the App');
+        assert.throws(() => leftBehind('locked'));
+      } finally {
+        await end(registry);
+      }
+    });
   });
 });
 
-/** Debian's registry on a free port of loopback, without a certificate. */
-async function startRegistry(folder: string): Promise<{ readonly process: ChildProcess; readonly port: number }> {
+async function end(registry: { readonly process: ChildProcess }): Promise<void> {
+  const ended = once(registry.process, 'exit');
+  registry.process.kill();
+  await ended;
+}
+
+/** Debian's registry on a free port of loopback, without a certificate and a password unless they are given. */
+async function startRegistry(
+  folder: string,
+  { tls, auth }: { readonly tls?: object; readonly auth?: object } = {},
+): Promise<{ readonly process: ChildProcess; readonly port: number }> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
@@ -129,7 +233,12 @@ async function startRegistry(folder: string): Promise<{ readonly process: ChildP
   const config = join(folder, 'registry.yml');
   writeFileSync(
     config,
-    `version: 0.1\nstorage: {filesystem: {rootdirectory: ${join(folder, 'registry')}}}\nhttp: {addr: "127.0.0.1:${port}"}\n`,
+    JSON.stringify({
+      version: 0.1,
+      storage: { filesystem: { rootdirectory: join(folder, 'registry') } },
+      http: { addr: `127.0.0.1:${port}`, ...tls },
+      ...(auth && { auth }),
+    }),
   );
   const registry = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {

@@ -42,7 +42,12 @@ describe('the network of a call', () => {
     const cut = await runSandboxed(folder, { ...call, files: [], env: { HOME: '/' } }, LIMITS, signal);
     assert.equal(asked, 0);
     assert.match(cut.ok ? 'it reached the machine' : cut.message, /network is unreachable/);
-    const { answer } = await fetchSandboxed(folder, call, LIMITS, signal);
+    const { answer } = await fetchSandboxed(
+      folder,
+      { program: path, steps: [call.args], settings: {} },
+      LIMITS,
+      signal,
+    );
     assert.deepEqual([answer.ok, asked], [true, 1]);
     assert.deepEqual(readdirSync(folder), []);
   });

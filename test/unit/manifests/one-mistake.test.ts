@@ -400,6 +400,12 @@ const APPS: readonly Case[] = [
     /without a user/,
   ],
   [
+    'a password for a chart that all on the way could read',
+    app(`  helm: {chart: {${CHART.replace('"https://', '▶"http://')}, secretRef: {name: a}}}\n`),
+    'InvalidValue',
+    /must be https where there is a secretRef/,
+  ],
+  [
     'an App that waits for itself',
     app('  path: a\n  dependsOn: [{name: ▶web}]\n'),
     'InvalidValue',

@@ -20,6 +20,7 @@ export function pathsOfApp({
     ...(source?.secretRef ? [['spec', 'source', 'secretRef', 'name']] : []),
     ...(kustomize?.components ?? []).map((_, i) => ['spec', 'kustomize', 'components', i]),
     ...(helm?.chart ? [['spec', 'helm', 'chart']] : []),
+    ...(helm?.chart?.secretRef ? [['spec', 'helm', 'chart', 'secretRef', 'name']] : []),
     ...(helm?.valuesFiles ?? []).map((_, i) => ['spec', 'helm', 'valuesFiles', i]),
     ...(helm?.valuesFrom ?? []).map((_, i) => ['spec', 'helm', 'valuesFrom', i, 'name']),
     ...(substitute?.from ?? []).map((_, i) => ['spec', 'substitute', 'from', i, 'name']),
@@ -50,6 +51,12 @@ export function checkApp({ metadata, spec }: App, context: CheckContext): void {
       ['spec', 'path'],
       'may not stand beside helm.chart',
       'name the chart in the repository by path, or one from elsewhere by helm.chart',
+    );
+  if (helm?.chart?.secretRef && helm.chart.repository.startsWith('http:'))
+    error(
+      'InvalidValue',
+      ['spec', 'helm', 'chart', 'repository'],
+      'must be https where there is a secretRef: anybody on the way could read it',
     );
   if (spec.source) checkSource(spec.source, spec, context);
   kustomize?.components?.forEach((component, i) => {
