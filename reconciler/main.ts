@@ -26,6 +26,7 @@ import { SystemClock } from './adapters/system/clock.ts';
 import { CryptoIds } from './adapters/system/ids.ts';
 import { listenForWebhooks, type WebhookOptions, type WebhookServer } from './adapters/webhooks/server.ts';
 import { startRebuildingApi } from './api/index.ts';
+import { turns } from './controllers/runtime/slices.ts';
 import { OtherSources } from './controllers/sync/other-sources.ts';
 import { removeAgent } from './controllers/nodes/agent-remove.ts';
 import { FACTS, readFacts, script } from './controllers/nodes/node-scripts.ts';
@@ -133,6 +134,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
           clock,
           ids,
           mark,
+          turns,
         }),
       makeQueue: () => new BullWorkQueue({ connection: redis.connection, cluster: options.sourceName, log }),
       makeLeases: (incarnation) =>

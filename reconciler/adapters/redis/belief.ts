@@ -1,6 +1,7 @@
 /** What of the store is believed: records of the present incarnation that prove themselves, and go nowhere back. */
 import { keyOf, type AnyKey, type AnyStored, type Kind } from '../../../contracts/objects/index.ts';
 import { RetryableError, type PlumbError } from '../../core/errors.ts';
+import type { Paced } from '../../core/paced.ts';
 import { Likeness } from '../../core/storage/likeness.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
 import { newestOf, versionOf, type StreamReply } from './change-stream.ts';
@@ -102,17 +103,22 @@ export class Belief {
     this.#ownAnswers.put(resourceVersion, { record, object });
   }
 
-  entries(entries: StreamReply): ChangeEvent[] {
-    const events = entries.map((entry): ChangeEvent => {
-      const version = String(versionOf(entry[0]));
-      const [type, record] = entry[1];
+  /** In the order of the stream. */
+  *entries(entries: StreamReply): Paced<ChangeEvent[]> {
+    const events: ChangeEvent[] = [];
+    for (const [id, [type, record]] of entries) {
+      yield;
+      const version = String(versionOf(id));
       const own = this.#ownAnswers.take(version, record);
-      if (own) return { type, object: own };
+      if (own) {
+        events.push({ type, object: own });
+        continue;
+      }
       const decoded = this.#decode(record, 'the change stream');
       if (decoded.object.metadata.resourceVersion !== version || !this.#freshness.accept(type, decoded))
         this.tampered(keyOf(decoded.object));
-      return { type, object: decoded.object };
-    });
+      events.push({ type, object: decoded.object });
+    }
     this.advance(newestOf(entries));
     return events;
   }

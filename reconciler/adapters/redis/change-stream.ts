@@ -23,7 +23,7 @@ export interface StreamReader {
   readonly callTimeoutMs: number;
   /** Newest version, after the checks; undefined while Redis cannot be reached (the watch resumes when it can). */
   readonly position: (signal: AbortSignal) => Promise<number | undefined>;
-  readonly decode: (entries: StreamReply) => ChangeEvent[];
+  readonly decode: (entries: StreamReply) => Promise<ChangeEvent[]>;
   readonly isClosed: () => boolean;
 }
 
@@ -58,7 +58,7 @@ export async function* follow(
         return;
       }
       at = newestOf(reply);
-      yield { type: 'events', events: decode(reply), resourceVersion: String(at) };
+      yield { type: 'events', events: await decode(reply), resourceVersion: String(at) };
       if (clock.monotonic() - checkedAt < BLOCK_MS) continue;
     } else if (newest !== undefined && newest > at) {
       // There were changes before the last look, and the stream does not have them.

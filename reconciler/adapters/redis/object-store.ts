@@ -19,6 +19,7 @@ import { partBytes, STREAM_BYTES } from '../../core/storage/stream-parts.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Ids } from '../../ports/ids.ts';
 import type { AnyWriteOp, Listing, ObjectStore, WatchBatch, WriteOp, WriteResult } from '../../ports/object-store.ts';
+import { inTurns, UNSHARED, type TurnTaking } from '../../ports/turn-taking.ts';
 import { Belief, type Asked } from './belief.ts';
 import { follow, isAway, versionOf, type StreamReader } from './change-stream.ts';
 import { Link, storeLost } from './connection.ts';
@@ -47,11 +48,13 @@ export interface RedisObjectStoreOptions {
   readonly streamBytes?: number;
   /** How long a call waits for a server that does not answer, in ms. Default 5000. */
   readonly callTimeoutMs?: number;
+  /** Of records that are made and read, each is a step. Default: nobody waits for the event loop. */
+  readonly turns?: TurnTaking;
 }
 
 /** Of records, meta and keys: another one is not read but rebuilt. There are objects of custom kinds since 5. */
 const FORMAT = '5';
-/** Operations per script run: bounds how long Redis serves nobody else, and how long their records hold our loop. */
+/** Operations per script run: bounds how long Redis serves nobody else. */
 const WRITE_CHUNK = 100;
 const DELETIONS_PAGE = 5000;
 
@@ -65,7 +68,10 @@ export class RedisObjectStore implements ObjectStore {
   readonly #mark: PositionMark;
   readonly #streamBytes: number;
   readonly #callTimeoutMs: number;
+  readonly #turns: TurnTaking;
   readonly #watchers = new Set<Redis>();
+  /** Answers to writes that are being read. */
+  readonly #answers = new Set<Promise<unknown>>();
   /** As whom it writes; empty: as nobody in particular. */
   #member = '';
   #readProblem: string | undefined;
@@ -81,6 +87,7 @@ export class RedisObjectStore implements ObjectStore {
     this.#streamBytes = options.streamBytes ?? STREAM_BYTES;
     this.#belief = new Belief(this.#seal, this.#mark, this.#streamBytes);
     this.#callTimeoutMs = options.callTimeoutMs ?? 5000;
+    this.#turns = options.turns ?? UNSHARED;
     this.#link = new Link({ connection: options.connection, timeoutMs: this.#callTimeoutMs });
   }
 
@@ -191,7 +198,11 @@ export class RedisObjectStore implements ObjectStore {
         clock: this.#clock,
         callTimeoutMs: this.#callTimeoutMs,
         position: (over) => this.#position(over),
-        decode: (entries) => this.#belief.entries(entries),
+        decode: async (entries) => {
+          // They bring the same records.
+          if (this.#answers.size > 0) await Promise.allSettled(this.#answers);
+          return inTurns(this.#belief.entries(entries), this.#turns, signal);
+        },
         isClosed: () => this.#closed,
       };
       yield* follow(reader, client, stream, Number(resourceVersion), signal);
@@ -262,15 +273,17 @@ export class RedisObjectStore implements ObjectStore {
     }
   }
 
-  /**
-   * The results of the first of these: all of them, or as many as come before a delete whose proof was for another
-   * version than the object has by now, which is known from then on.
-   */
+  /** As `#readAnswers`, of what is written with one run of the script. */
   async #writeChunk(ops: readonly AnyWriteOp[], signal: AbortSignal | undefined): Promise<WriteResult[]> {
     const shelves = new Map<Shelf, number>();
     const args: string[] = [];
+    const sent: SentOp[] = [];
     const [incarnation, reached] = this.#check();
-    const sent = ops.map((op) => {
+    for (const op of ops) {
+      if (this.#turns.isOver) {
+        await this.#turns.next();
+        signal?.throwIfAborted();
+      }
       const key = op.op === 'delete' ? op.key : keyOf(op.object);
       const shelf = shelfOf(key);
       // KEYS is 1-based, and begins with the meta hash and the two streams.
@@ -278,8 +291,8 @@ export class RedisObjectStore implements ObjectStore {
       shelves.set(shelf, hash);
       const known = this.#belief.known(key);
       args.push(op.op, String(hash), fieldOf(key), ...this.#encodeOp(op, key, known, incarnation));
-      return { op, key, known };
-    });
+      sent.push({ op, key, known, reached });
+    }
     const keys = [
       this.#keys.meta,
       this.#keys.changes(incarnation),
@@ -292,11 +305,29 @@ export class RedisObjectStore implements ObjectStore {
       [incarnation, reached, this.#member, String(partBytes(this.#streamBytes)), ...args],
       signal,
     );
+    const results = this.#readAnswers(sent, replies, signal);
+    this.#answers.add(results);
+    try {
+      return await results;
+    } finally {
+      this.#answers.delete(results);
+    }
+  }
+
+  /**
+   * The results of the first of these: all of them, or as many as come before a delete whose proof was for another
+   * version than the object has by now, which is known from then on.
+   */
+  async #readAnswers(
+    sent: readonly SentOp[],
+    replies: readonly Reply[],
+    signal: AbortSignal | undefined,
+  ): Promise<WriteResult[]> {
     const results: WriteResult[] = [];
-    for (const [index, { op, key, known }] of sent.entries()) {
+    for (const [index, { op, ...place }] of sent.entries()) {
+      if (this.#turns.isOver) await this.#turns.next();
       const reply = replies[index] ?? ['NotFound'];
-      if (reply[0] === 'NotFound' && known) await this.#proveGone([known], signal);
-      const place = { key, known, reached };
+      if (reply[0] === 'NotFound' && place.known) await this.#proveGone([place.known], signal);
       if (reply[0] === 'unproved') {
         this.#belief.current(reply[1], place);
         break;
@@ -399,6 +430,11 @@ export class RedisObjectStore implements ObjectStore {
       throw error;
     }
   }
+}
+
+/** An operation as it was sent. */
+interface SentOp extends Asked {
+  readonly op: AnyWriteOp;
 }
 
 /** Of the write script, per operation. */

@@ -16,6 +16,7 @@ import type { NodeConnection, NodeTransport } from '../../ports/node-transport.t
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
+import { turns } from '../runtime/slices.ts';
 import { AgentClient } from './agent-client.ts';
 import { installAgent } from './agent-install.ts';
 import { pushAssignment } from './assignment-push.ts';
@@ -256,6 +257,7 @@ export class NodeSession {
   async #connected(signal: AbortSignal): Promise<never> {
     const { transport, clock, writer, openings } = this.#deps;
     const opened = await openings.enter(signal);
+    if (turns.isOver) await turns.next();
     const { address, port, user, hostKey } = this.#machine.spec;
     const connection = await transport
       .connect({ name: this.name, address, port, user, hostKey }, signal)
@@ -274,6 +276,9 @@ export class NodeSession {
     let shortStreams = 0;
     try {
       for (;;) {
+        // Of many nodes that connect at once all come this far in one round.
+        if (turns.isOver) await turns.next();
+        over.throwIfAborted();
         const { info } = await installAgent(connection, {
           nodeName: this.name,
           arch: this.#arch(),
@@ -368,6 +373,10 @@ export class NodeSession {
       for await (const lines of client.status(signal)) {
         const wasQuiet = this.#isQuiet();
         this.#heard();
+        if (turns.isOver) {
+          await turns.next();
+          signal.throwIfAborted();
+        }
         if (wasQuiet) this.#deps.requestPush(this.name);
         this.#isConnected();
         for (const line of lines) this.#intake.take(line);

@@ -235,28 +235,24 @@ export class StatusWriter {
     for (const [uid] of pods) this.#pods.delete(uid);
     for (const key of keys) this.#dirty.delete(key);
     const now = this.#clock.now();
-    const podOps = pods.flatMap(([uid, { node, report }]) => {
+    const told: { readonly op: AnyWriteOp; readonly isLast: boolean; readonly again: () => void }[] = [];
+    for (const [uid, { node, report }] of pods) {
+      if (turns.isOver) await turns.next();
       const next = this.#podOp(node, report, now);
       const again = (): void => {
         if (!this.#pods.has(uid)) this.#pods.set(uid, { node, report });
       };
-      return next ? [{ ...next, again }] : [];
-    });
-    const keyOps = keys.flatMap((key) => {
+      if (next) told.push({ ...next, again });
+    }
+    for (const key of keys) {
+      if (turns.isOver) await turns.next();
       const op = this.#keyOp(key, now);
-      return op
-        ? [
-            {
-              op,
-              isLast: true,
-              again: () => {
-                this.#dirty.add(key);
-              },
-            },
-          ]
-        : [];
-    });
-    const ops = [...podOps, ...keyOps, ...this.#goneVolumeOps(), ...this.#growthOps(), ...this.#tendedOps(now)];
+      const again = (): void => {
+        this.#dirty.add(key);
+      };
+      if (op) told.push({ op, isLast: true, again });
+    }
+    const ops = [...told, ...this.#goneVolumeOps(), ...this.#growthOps(), ...this.#tendedOps(now)];
     if (ops.length === 0) return;
     try {
       const results = await this.#cache.write(

@@ -3,6 +3,7 @@
  * their turns from one place: a hundred slices of 10 ms in one round of the event loop would hold it up for a second.
  */
 import type { Paced } from '../../core/paced.ts';
+import { inTurns, type TurnTaking } from '../../ports/turn-taking.ts';
 
 /** What all slices of one round of the event loop take together, and one step of a calculation more. */
 const TURN_MS = 10;
@@ -21,7 +22,7 @@ export interface EventLoop {
  * Shares the rounds of an event loop out, first come, first served. What came from outside in a round counts as well:
  * the more there is of it, the less is left for slices.
  */
-export class Turns {
+export class Turns implements TurnTaking {
   readonly #loop: EventLoop;
   readonly #waiting: (() => void)[] = [];
   /** How many of them had their turn in this round. */
@@ -85,13 +86,7 @@ export const turns = new Turns({
   },
 });
 
-/** Throws the signal's reason when that is aborted in between. */
+/** {@link inTurns} of this process. */
 export async function inSlices<T>(work: Paced<T>, signal: AbortSignal): Promise<T> {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    if (!turns.isOver) continue;
-    await turns.next();
-    signal.throwIfAborted();
-  }
+  return inTurns(work, turns, signal);
 }

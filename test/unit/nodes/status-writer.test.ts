@@ -10,6 +10,7 @@ import {
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
 import { shareWork } from '../../../contracts/objects/nfs-volumes.ts';
+import { turns } from '../../../reconciler/controllers/runtime/slices.ts';
 import { StatusWriter } from '../../../reconciler/controllers/nodes/status-writer.ts';
 import { shareVolume } from '../../../reconciler/core/volumes/share-volume.ts';
 import { node, pod } from '../controllers/objects.ts';
@@ -112,5 +113,14 @@ describe('StatusWriter', () => {
     for (const p of pods) writer.pod('n1', report(p, running));
     await w.until(() => w.cache.list('Pod').every(({ status }) => status?.phase === 'Running'), 'all statuses');
     assert.deepEqual(rounds, [100, 100, 50]);
+  });
+
+  it('lets others have their turn between two reports', async (t) => {
+    const pods = await make(100);
+    t.mock.getter(turns, 'isOver', () => true);
+    const next = t.mock.method(turns, 'next');
+    for (const p of pods) writer.pod('n1', report(p, running));
+    await w.until(() => w.cache.list('Pod').every(({ status }) => status?.phase === 'Running'), 'all statuses');
+    assert.ok(next.mock.callCount() >= pods.length, `${next.mock.callCount()} turns for ${pods.length} reports`);
   });
 });
