@@ -10,6 +10,7 @@ import { NODE_PATHS } from '../contracts/agent/places.ts';
 import { podCgroups } from './adapters/cgroup/pod-cgroups.ts';
 import { createBird } from './adapters/bird/bird.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
+import { wireGuardKey } from './adapters/disk/wireguard-key.ts';
 import { createPodNetwork } from './adapters/cni/pod-network.ts';
 import { criDisk } from './adapters/cri/cri-disk.ts';
 import { criImageFiles } from './adapters/cri/image-files.ts';
@@ -261,7 +262,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const addresses = options.network
     ? startAddressKeeper({ network: createPodNetwork({ run, config: cni, readEnd }), runtime, clock, log })
     : undefined;
-  const routing = createIpRouting({ run });
+  const routing = createIpRouting({ run, key: () => wireGuardKey(`${folders.state}/wireguard`) });
   const holder = options.network
     ? startAddressHolder({
         before: await routing.inspect([], closing.signal).then(
@@ -311,6 +312,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
           networkState = state;
           reporter.noteNetwork(state);
         },
+        onWireGuardKey: (publicKey) => reporter.noteWireGuardKey(publicKey),
         onGuards: (guards) => policies.inForce(guards),
         onEvent: (event) => hub.tellNodeEvent(event),
       })

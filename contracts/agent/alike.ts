@@ -91,7 +91,8 @@ function sourceLine({ kind, metadata: { name }, status }: Source): string | unde
 
 function nodeLine({ kind, metadata: { name }, spec: { podCIDR }, status }: Node): string {
   const addresses = status?.addresses?.map(({ type, address }) => ({ type, address }));
-  return JSON.stringify({ kind, metadata: { name }, spec: { podCIDR }, status: addresses && { addresses } });
+  const wireguard = status?.wireguard && { publicKey: status.wireguard.publicKey };
+  return JSON.stringify({ kind, metadata: { name }, spec: { podCIDR }, status: addresses && { addresses, wireguard } });
 }
 
 function serviceLine({ kind, metadata: { name, namespace }, spec, status }: Service): string {

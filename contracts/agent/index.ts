@@ -90,6 +90,8 @@ export const NodeReport = z.object({
   internalIP: z.string(),
   /** Its address of IPv6 in a cluster that has both families; absent where it has none. */
   internalIPv6: z.string().max(64).optional(),
+  /** Its own, where the cluster has WireGuard between nodes. Absent until it has one. */
+  wireguardKey: z.string().max(64).optional(),
   hostname: z.string(),
   capacity: ResourceList,
   nodeInfo: NodeSystemInfo,

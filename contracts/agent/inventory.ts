@@ -106,7 +106,10 @@ export const NodeClaim = z.object({
   metadata: z.object({ name: DnsSubdomain }),
   spec: z.object({ podCIDR: z.cidrv4().optional() }),
   status: z
-    .object({ addresses: z.array(z.object({ type: z.string(), address: z.string().max(253) })).max(8) })
+    .object({
+      addresses: z.array(z.object({ type: z.string(), address: z.string().max(253) })).max(8),
+      wireguard: z.object({ publicKey: z.string().max(64) }).optional(),
+    })
     .optional(),
 });
 export type NodeClaim = z.infer<typeof NodeClaim>;

@@ -5,7 +5,10 @@ export const AGENT_API = '/v1';
 export const NODE_PATHS = {
   /** Runtime and agent bundles, by content hash. */
   install: '/opt/plumbline',
-  /** Assignment, CNI state, and the operator's seccomp profiles in `seccomp`. Survives a reboot. */
+  /**
+   * Assignment, CNI state, the node's WireGuard key in `wireguard`, and the operator's seccomp profiles in `seccomp`.
+   * Survives a reboot.
+   */
   state: '/var/lib/plumbline',
   /** Data that outlives pods: a folder a volume. Nothing but the end of a volume removes one. */
   volumes: '/var/lib/plumbline/volumes',
@@ -18,8 +21,13 @@ export const NODE_PATHS = {
   initScript: '/etc/init.d/plumbline-agent',
 } as const;
 
-/** The nftables table, the VXLAN device and the cgroup that are ours on a node. */
-export const NODE_NAMES = { nftTable: 'plumbline', vxlanDevice: 'plumb-vxlan', cgroup: '/plumbline' } as const;
+/** The nftables table, the devices between nodes and the cgroup that are ours on a node. */
+export const NODE_NAMES = {
+  nftTable: 'plumbline',
+  vxlanDevice: 'plumb-vxlan',
+  wireguardDevice: 'plumb-wg',
+  cgroup: '/plumbline',
+} as const;
 
 /**
  * Where a node's pods ask for names: an address that each machine has for itself alone, as Kubernetes' NodeLocal DNSCache

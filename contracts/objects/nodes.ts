@@ -23,6 +23,9 @@ export const NodeSystemInfo = object({
 });
 export type NodeSystemInfo = z.infer<typeof NodeSystemInfo>;
 
+/** 32 bytes in base64. */
+export const WIREGUARD_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
 /** An image that a node has: its tags and digests, and its size on disk. */
 export interface ContainerImage {
   readonly names: readonly string[];
@@ -51,6 +54,8 @@ export interface NodeStatus {
     }[];
     readonly problems: readonly { readonly peer?: string | undefined; readonly message: string }[];
   };
+  /** Ours: by which others encrypt what they send it, as the agent reports it; what was known stays. */
+  readonly wireguard?: { readonly publicKey: string };
   /** The largest, at most 50. */
   readonly images?: readonly ContainerImage[];
 }

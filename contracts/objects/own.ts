@@ -125,9 +125,15 @@ const ClusterSpec = object({
       .string()
       .regex(/^\d+-\d+$/, 'must be FIRST-LAST')
       .default('30000-32767'),
-    /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. */
-    overlay: z.enum(['auto', 'vxlan', 'none']).default('auto'),
+    /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. `wireguard`: all encrypted, or not at all. */
+    overlay: z.enum(['auto', 'vxlan', 'wireguard', 'none']).default('auto'),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
+    wireguard: object({
+      /** UDP, on every node. */
+      port: Port.default(51820),
+      /** Seconds between packets that keep a way through a firewall open; 0: none. Source: wg(8), persistent-keepalive. */
+      keepaliveSeconds: z.int().min(0).max(65_535).default(0),
+    }).prefault({}),
   })
     .transform(({ podCIDRs, serviceCIDRs, ...network }) => ({
       ...network,

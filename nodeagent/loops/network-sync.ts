@@ -38,6 +38,8 @@ export interface NetworkSyncDeps {
   readonly log: NetworkLog;
   /** Hears every change of the state. */
   onState(state: NetworkState): void;
+  /** Hears, at each look, by which key others encrypt what they send here; never where the cluster has no WireGuard. */
+  readonly onWireGuardKey?: (publicKey: string) => void;
   /** Hears what the rules in force guard; undefined while that is not known. */
   readonly onGuards?: (guards: KnownGuards | undefined) => void;
   /** Hears what a person should know of, for an Event of the Node. */
@@ -247,6 +249,7 @@ function createPass({
   cni,
   log,
   proxyUser,
+  onWireGuardKey,
   onGuards,
   onEvent,
 }: NetworkSyncDeps): Pass {
@@ -310,7 +313,7 @@ function createPass({
           view,
           withProxy(view, addresses ?? []),
           routing,
-          (port) => filterSync.guardOverlay(view, port, signal),
+          { guardOverlay: (port) => filterSync.guardOverlay(view, port, signal), onWireGuardKey },
           log,
           signal,
         );

@@ -42,6 +42,8 @@ export interface NodeReporter {
   noteProxy(state: ProxyReport | undefined): void;
   /** What routers hear; undefined where the node speaks to none. */
   noteBgp(state: BgpReport | undefined): void;
+  /** By which others encrypt what they send here. */
+  noteWireGuardKey(publicKey: string): void;
   /** The machine goes down: it takes no traffic from now on. */
   noteShutdown(): void;
   /** What the node is short of. */
@@ -80,6 +82,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
   let volumeRoom: number | undefined;
   let proxy: ProxyReport | undefined;
   let bgp: BgpReport | undefined;
+  let wireguardKey: string | undefined;
   let report: NodeReport | undefined;
   /** As the runtime told last: while it does not answer, what it can do has not changed. */
   let health: RuntimeHealth | undefined;
@@ -140,6 +143,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       volumeRoom,
       proxy,
       bgp,
+      wireguardKey,
       view: assignment.current(),
       agentVersion: deps.agentVersion,
       agentRss: facts.ownMemory(),
@@ -205,6 +209,10 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
     },
     noteBgp(state) {
       bgp = state;
+      waker.wake();
+    },
+    noteWireGuardKey(publicKey) {
+      wireguardKey = publicKey;
       waker.wake();
     },
     noteShutdown() {

@@ -12,23 +12,35 @@ import type { CniConfigFile } from '../ports/cni-config.ts';
 import type { Routing } from '../ports/routing.ts';
 import type { NetworkLog } from './network-log.ts';
 
+export interface RoutingListeners {
+  /** Told the UDP port of VXLAN before there is a device that listens there, and undefined when there is none any more. */
+  readonly guardOverlay: (port: number | undefined) => Promise<void>;
+  readonly onWireGuardKey: ((publicKey: string) => void) | undefined;
+}
+
 /**
- * Looks at the machine, compares, and changes what differs. Answers with what is in force. `guardOverlay` is told the
- * overlay's UDP port: before there is a device that listens there, and undefined when there is none any more.
+ * Looks at the machine, compares, and changes what differs. Answers with what is in force. Rejects where it is to have
+ * WireGuard and cannot, once the ways to other nodes are shut: nothing is sent in the clear instead.
  */
 export async function syncRouting(
   view: AssignmentView,
   held: readonly string[],
   routing: Routing,
-  guardOverlay: (port: number | undefined) => Promise<void>,
+  { guardOverlay, onWireGuardKey }: RoutingListeners,
   log: NetworkLog,
   signal: AbortSignal,
 ): Promise<WantedRouting> {
   const input = { node: view.node, nodes: view.list('Node'), network: networkSettings(view), held };
   // Which settings matter does not depend on the links, which only a look at the machine tells.
   const families = clusterFamilies(input.network);
+  const tunnel =
+    input.network.overlay === 'wireguard' && localPodRange(view) !== undefined
+      ? await routing.prepareWireGuard(signal)
+      : undefined;
+  const hasWireGuard = tunnel !== undefined && tunnel.problem === undefined;
+  if (hasWireGuard) onWireGuardKey?.(tunnel.publicKey);
   const first = await routing.inspect([], signal, families);
-  const wanted = wantRouting({ ...input, links: first.links });
+  const wanted = wantRouting({ ...input, links: first.links, hasWireGuard });
   const present = await routing.inspect(Object.keys(wanted.sysctls), signal, families);
   const steps = diffRouting(wanted, present);
   if (wanted.vxlan) await guardOverlay(wanted.vxlan.device.port);
@@ -37,6 +49,7 @@ export async function syncRouting(
     await routing.apply(steps, signal);
   }
   if (!wanted.vxlan) await guardOverlay(undefined);
+  if (tunnel?.problem !== undefined) throw new Error(tunnel.problem);
   return wanted;
 }
 
@@ -89,7 +102,9 @@ export function withProxy(view: AssignmentView, held: readonly string[]): readon
 
 /** What of the assignment routing and CNI depend on, as text that changes when they may have to. */
 export function routingDigest(view: AssignmentView): string {
-  const nodes = view.list('Node').map((node) => [node.metadata.name, node.spec.podCIDR, node.status?.addresses]);
+  const nodes = view
+    .list('Node')
+    .map((node) => [node.metadata.name, node.spec.podCIDR, node.status?.addresses, node.status?.wireguard?.publicKey]);
   return JSON.stringify([view.node, networkSettings(view), nodes, ownProxyAddress(view)]);
 }
 

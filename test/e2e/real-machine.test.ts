@@ -3,8 +3,10 @@
  * it, survives a reboot, and is let go again.
  */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { build } from 'esbuild';
 import { buildImage, bootVm, vmUnsupported, type Vm } from '../support/vm/index.ts';
 import { eventually, Fleet } from './fleet.ts';
 import { helloApp, STAY_ON_LOST_NODES } from './manifests.ts';
@@ -136,6 +138,62 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
       PATIENCE,
       async () => (await fleet.plumb('exec', there.metadata.name, '--', 'wget', '-q', '-O', '-', url.here)).code === 0,
     );
+  });
+
+  it('carries packets of pods through WireGuard', async () => {
+    // On the machine itself, by the agent's own runtime: this machine's kernel may have no WireGuard.
+    const pid = (await vm.ssh('systemctl show plumbline-agent.service --property MainPID --value')).stdout.trim();
+    const runtime = (await vm.ssh(`readlink /proc/${pid}/exe`)).stdout.trim();
+    const { outputFiles } = await build({
+      entryPoints: [path.resolve(import.meta.dirname, '../integration/network/wireguard.test.ts')],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      write: false,
+      outdir: 'out',
+    });
+    const text = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
+    const put = await vm.ssh('base64 -d > /tmp/wireguard.test.mjs', undefined, text);
+    assert.equal(put.code, 0, put.stderr);
+    const { code, stdout, stderr } = await vm.ssh(
+      `cd /tmp && ${runtime} --test --test-reporter=tap wireguard.test.mjs; code=$?; rm wireguard.test.mjs; exit $code`,
+    );
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    assert.match(stdout, /ok \d+ - carries packets between pods of two nodes, and nothing of them in the clear$/m);
+  });
+
+  it('has a WireGuard key that it tells, and is refused by name where the kernel has none', async () => {
+    const told = async (name: string) => (await fleet.list('Node')).find((n) => n.metadata.name === name)?.status;
+    const manifest = await readFile(path.join(fleet.checkout, 'plumbline.yaml'), 'utf8');
+    await fleet.write('plumbline.yaml', manifest.replace('  network:\n', '  network:\n    overlay: wireguard\n'));
+    await fleet.commitAndPush('Encrypt what goes between nodes');
+    const key = await eventually('the machine tells its key', PATIENCE, async () => (await told('vm-1'))?.wireguard);
+    assert.equal((await vm.ssh('wg show plumb-wg public-key')).stdout.trim(), key.publicKey);
+    const KEY_FILE = '/var/lib/plumbline/wireguard/private-key';
+    assert.equal((await vm.ssh(`stat -c '%a %U' ${KEY_FILE}`)).stdout.trim(), '600 root');
+    await vm.ssh('systemctl restart plumbline-agent.service');
+    await fleet.nodesReady(['vm-1'], PATIENCE);
+    assert.equal((await vm.ssh('wg show plumb-wg public-key')).stdout.trim(), key.publicKey);
+    const here = await fleet.on('node-1', ['ip', 'link', 'add', 'plumb-try', 'type', 'wireguard']);
+    if (here.code === 0) await fleet.on('node-1', ['ip', 'link', 'delete', 'plumb-try']);
+    else
+      await eventually('the lab host says that it cannot', PATIENCE, async () =>
+        (await told('node-1'))?.conditions?.some(
+          ({ type, status, message }) =>
+            type === 'NetworkUnavailable' &&
+            status === 'True' &&
+            /no WireGuard.*spec\.network\.overlay/.test(message ?? ''),
+        ),
+      );
+    await fleet.write('plumbline.yaml', manifest);
+    await fleet.commitAndPush('Encrypt nothing');
+    await eventually('the network is as it was', PATIENCE, async () =>
+      (await Promise.all(['vm-1', 'node-1'].map(told))).every((status) =>
+        status?.conditions?.some(({ type, status: is }) => type === 'NetworkUnavailable' && is === 'False'),
+      ),
+    );
+    assert.doesNotMatch((await vm.ssh('ip -o link')).stdout, /plumb-wg/);
   });
 
   it('ends nothing, is heard and probes as before when its clock is set an hour forward and an hour back', async () => {

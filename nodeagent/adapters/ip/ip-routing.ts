@@ -1,12 +1,15 @@
-/** `Routing` on iproute2's `ip` and `bridge`. */
+/** `Routing` on iproute2's `ip` and `bridge`, and on `wg`. */
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { ROUTE_PROTOCOL, type RoutingSnapshot, type RoutingStep } from '../../core/routes/model.ts';
-import type { Routing } from '../../ports/routing.ts';
+import type { Routing, WireGuardKey } from '../../ports/routing.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
+import { inspectWireGuard, prepareWireGuard } from './wireguard.ts';
 import { parseForwarding, parseLinks, parseNeighbours, parseRoutes, parseVxlan } from './json.ts';
 
 export interface IpRoutingSettings {
   readonly run: RunCommand;
+  /** The machine's key, made where it has none. */
+  readonly key: () => Promise<WireGuardKey>;
 }
 
 /** A step failed: which, and what the tool said. */
@@ -14,7 +17,7 @@ export class RoutingStepError extends Error {
   override readonly name = 'RoutingStepError';
 }
 
-export function createIpRouting({ run }: IpRoutingSettings): Routing {
+export function createIpRouting({ run, key }: IpRoutingSettings): Routing {
   const json = async (signal: AbortSignal, argv: readonly string[]): Promise<unknown> => {
     const { code, stdout, stderr } = await run(argv, { signal });
     if (code !== 0) throw new RoutingStepError(`\`${argv.join(' ')}\` failed: ${stderr.trim()}`);
@@ -41,18 +44,23 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
           parseForwarding(await json(signal, ['bridge', '-j', 'fdb', 'show', 'dev', device])),
           (await each((family) => ['ip', '-j', family, 'neighbour', 'show', 'dev', device])).flatMap(parseNeighbours),
         );
+      const tunnel = links.find((l) => l.name === NODE_NAMES.wireguardDevice);
+      const wireguard = tunnel && (await inspectWireGuard(run, tunnel, signal));
       const values: Record<string, string> = {};
       for (const path of sysctls) {
         const { code, stdout } = await run(['cat', `/proc/sys/${path}`], { signal });
         if (code === 0) values[path] = stdout.trim();
       }
-      return { links, routes, vxlan, sysctls: values };
+      return { links, routes, vxlan, wireguard, sysctls: values };
     },
+
+    prepareWireGuard: async (signal) => prepareWireGuard(run, await key(), signal),
 
     async apply(steps, signal) {
       for (const group of groupByTool(steps)) {
         const [first] = group;
         if (first?.tool === 'sysctl') await writeSetting(run, first, signal);
+        else if (first?.tool === 'wg') await runAlone(run, ['wg', ...first.args], signal);
         else if (first)
           await runBatch(
             run,
@@ -65,12 +73,12 @@ export function createIpRouting({ run }: IpRoutingSettings): Routing {
   };
 }
 
-/** Consecutive steps of one tool; a sysctl stands alone. */
+/** Consecutive steps of one tool; a sysctl and what has no batches stand alone. */
 function groupByTool(steps: readonly RoutingStep[]): RoutingStep[][] {
   const groups: RoutingStep[][] = [];
   for (const step of steps) {
     const last = groups.at(-1);
-    if (last && step.tool !== 'sysctl' && last[0]?.tool === step.tool) last.push(step);
+    if (last && step.tool !== 'sysctl' && step.tool !== 'wg' && last[0]?.tool === step.tool) last.push(step);
     else groups.push([step]);
   }
   return groups;
@@ -89,6 +97,12 @@ async function runBatch(
   const at = /Command failed -:(\d+)/.exec(stderr)?.[1];
   const line = at === undefined ? lines.join('; ') : lines[Number(at) - 1];
   throw new RoutingStepError(`\`${tool} ${line ?? ''}\` failed: ${stderr.split('\n')[0] ?? ''}`);
+}
+
+async function runAlone(run: RunCommand, argv: readonly string[], signal: AbortSignal): Promise<void> {
+  const { code, stderr } = await run(argv, { signal });
+  if (code !== 0)
+    throw new RoutingStepError(`\`${argv.slice(0, 6).join(' ')}\` failed: ${stderr.split('\n')[0] ?? ''}`);
 }
 
 async function writeSetting(

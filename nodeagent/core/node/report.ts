@@ -65,6 +65,8 @@ export interface ReportInput {
   readonly proxy?: ProxyReport | undefined;
   /** Undefined where the node speaks to no router. */
   readonly bgp?: BgpReport | undefined;
+  /** Undefined where the cluster has no WireGuard between nodes, and before there is one. */
+  readonly wireguardKey?: string | undefined;
   /** The machine goes down. */
   readonly goesDown?: boolean;
   readonly view: AssignmentView;
@@ -80,6 +82,7 @@ export function nodeReport(input: ReportInput): NodeReport {
   return {
     internalIP: internalAddress(machine, input.view),
     ...secondAddress(machine, input.view),
+    ...(input.wireguardKey !== undefined && { wireguardKey: input.wireguardKey }),
     hostname: machine.hostname,
     capacity: {
       cpu: String(machine.cpus),

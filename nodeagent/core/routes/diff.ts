@@ -12,6 +12,7 @@ import {
   type VxlanDevice,
   type WantedRouting,
 } from './model.ts';
+import { wireGuardSteps } from './wireguard.ts';
 
 const OWN_WORDS = ['proto', String(ROUTE_PROTOCOL), 'metric', String(ROUTE_METRIC)] as const;
 
@@ -25,9 +26,16 @@ const ROUTER_ADVERTISEMENTS = '/accept_ra';
 export function diffRouting(wanted: WantedRouting, present: RoutingSnapshot): RoutingStep[] {
   const fresh = wanted.vxlan !== undefined && !(present.vxlan && sameDevice(wanted.vxlan.device, present.vxlan));
   const steps: RoutingStep[] = [];
+  if (present.wireguard && !wanted.wireguard) steps.push(ip('link', 'delete', present.wireguard.name));
   if (present.vxlan && (fresh || wanted.vxlan === undefined)) steps.push(ip('link', 'delete', present.vxlan.name));
   const vxlan = fresh || wanted.vxlan === undefined ? undefined : present.vxlan;
   if (wanted.vxlan) steps.push(...deviceSteps(wanted.vxlan.device, vxlan));
+  if (wanted.wireguard) {
+    const { device } = wanted.wireguard;
+    if (present.wireguard?.mtu !== device.mtu) steps.push(ip('link', 'set', device.name, 'mtu', String(device.mtu)));
+    steps.push(...wireGuardSteps(wanted.wireguard, present.wireguard));
+    steps.push(...addressSteps(device.name, device.addresses, present.wireguard));
+  }
   // A device that was just made has the machine's default settings, whatever the one before it had.
   const settings = fresh
     ? Object.fromEntries(Object.entries(present.sysctls).filter(([path]) => !path.includes('/conf/')))
@@ -35,8 +43,11 @@ export function diffRouting(wanted: WantedRouting, present: RoutingSnapshot): Ro
   steps.push(...sysctlSteps(wanted.sysctls, settings));
   if (wanted.vxlan) steps.push(...peerSteps(wanted.vxlan, vxlan));
   // The kernel removed the routes of a device together with it.
-  const removed = vxlan === undefined ? present.vxlan?.name : undefined;
-  const kept = removed === undefined ? present.routes : present.routes.filter((r) => r.device !== removed);
+  const removed = [
+    ...(vxlan === undefined && present.vxlan ? [present.vxlan.name] : []),
+    ...(present.wireguard && !wanted.wireguard ? [present.wireguard.name] : []),
+  ];
+  const kept = present.routes.filter(({ device }) => device === undefined || !removed.includes(device));
   return [...steps, ...routeSteps(wanted.routes, kept)];
 }
 
@@ -89,16 +100,26 @@ function deviceSteps(device: VxlanDevice, present: PresentVxlan | undefined): Ro
   if (present && present.mac !== device.mac) steps.push(ip('link', 'set', device.name, 'address', device.mac));
   if (present && present.mtu !== device.mtu) steps.push(ip('link', 'set', device.name, 'mtu', String(device.mtu)));
   const wanted = [device.address, ...(device.addressIPv6 === undefined ? [] : [device.addressIPv6])];
+  return [...steps, ...addressSteps(device.name, wanted, present)];
+}
+
+/** A device's addresses, and that it is up. */
+function addressSteps(
+  device: string,
+  wanted: readonly string[],
+  present: { readonly addresses: readonly string[]; readonly up: boolean } | undefined,
+): RoutingStep[] {
+  const steps: RoutingStep[] = [];
   for (const address of present?.addresses ?? []) {
-    if (!wanted.includes(address)) steps.push(ip('address', 'delete', onlyAddress(address), 'dev', device.name));
+    if (!wanted.includes(address)) steps.push(ip('address', 'delete', onlyAddress(address), 'dev', device));
   }
   for (const address of wanted) {
     if (present?.addresses.includes(address)) continue;
     // Nobody else can have it: no time is spent on asking.
     const nodad = address.includes(':') ? ['nodad'] : [];
-    steps.push(ip('address', 'add', onlyAddress(address), 'dev', device.name, ...nodad));
+    steps.push(ip('address', 'add', onlyAddress(address), 'dev', device, ...nodad));
   }
-  if (!present?.up) steps.push(ip('link', 'set', device.name, 'up'));
+  if (!present?.up) steps.push(ip('link', 'set', device, 'up'));
   return steps;
 }
 

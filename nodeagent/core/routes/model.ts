@@ -4,6 +4,8 @@
 export const ROUTE_PROTOCOL = 78;
 /** Metric of our routes: keeps them apart from anybody's route to the same range, which then wins. */
 export const ROUTE_METRIC = 78;
+/** What WireGuard over IPv4 adds to a packet: IP 20, UDP 8, WireGuard 32 bytes (wireguard.com/papers, 5.4.6). */
+export const WIREGUARD_OVERHEAD = 60;
 /** What VXLAN over IPv4 adds to a packet: Ethernet 14, IP 20, UDP 8, VXLAN 8 bytes (RFC 7348). */
 export const VXLAN_OVERHEAD = 50;
 
@@ -45,9 +47,37 @@ export interface VxlanDevice {
   readonly addressIPv6?: string;
 }
 
+/** It is there, with this machine's key, before anything is compared. */
+export interface WireGuardDevice {
+  readonly name: string;
+  /** UDP. */
+  readonly port: number;
+  readonly mtu: number;
+  /** A /32, and a /128 where the cluster has IPv6. */
+  readonly addresses: readonly string[];
+}
+
+/** As wg(8) names what a peer is. */
+export interface WireGuardPeer {
+  readonly publicKey: string;
+  /** `198.18.0.2:51820`. */
+  readonly endpoint: string;
+  /** What it may send from, and what is sent to it; no two peers have the same. In the order of text. */
+  readonly allowed: readonly string[];
+  /** Seconds; 0 for none. */
+  readonly keepalive: number;
+}
+
+export interface PresentWireGuard extends WireGuardDevice {
+  readonly up: boolean;
+  readonly peers: readonly WireGuardPeer[];
+}
+
 export interface WantedRouting {
   readonly routes: readonly Route[];
   readonly vxlan: { readonly device: VxlanDevice; readonly peers: readonly VxlanPeer[] } | undefined;
+  /** At most one of the two is there. */
+  readonly wireguard?: { readonly device: WireGuardDevice; readonly peers: readonly WireGuardPeer[] } | undefined;
   /** Path under /proc/sys to value. */
   readonly sysctls: Readonly<Record<string, string>>;
   /** What a pod's interface may send, bytes. */
@@ -70,6 +100,7 @@ export interface RoutingSnapshot {
   /** Routes of {@link ROUTE_PROTOCOL} only, of the families that were asked for. */
   readonly routes: readonly Route[];
   readonly vxlan: PresentVxlan | undefined;
+  readonly wireguard?: PresentWireGuard | undefined;
   readonly sysctls: Readonly<Record<string, string>>;
 }
 
@@ -81,7 +112,7 @@ export interface PresentVxlan extends Omit<VxlanDevice, 'address' | 'addressIPv6
   readonly neighbours: readonly { readonly address: string; readonly mac: string }[];
 }
 
-/** `ip` and `bridge` steps are their argv without the program. */
+/** Steps of programs are their argv without the program. */
 export type RoutingStep =
-  | { readonly tool: 'ip' | 'bridge'; readonly args: readonly string[] }
+  | { readonly tool: 'ip' | 'bridge' | 'wg'; readonly args: readonly string[] }
   | { readonly tool: 'sysctl'; readonly path: string; readonly value: string };

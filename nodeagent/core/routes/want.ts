@@ -6,7 +6,15 @@ import { internalIP, internalIPOf } from '../../../contracts/objects/node-addres
 import { parseAddress, canonicalRange, nthAddress, parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import { canonicalCidr, cidrHas, nthOf } from '../../../contracts/ip.ts';
 import { familyNetwork, podRangeOf } from '../../../contracts/objects/network-families.ts';
-import { VXLAN_OVERHEAD, type Link, type Route, type VxlanPeer, type WantedRouting } from './model.ts';
+import {
+  VXLAN_OVERHEAD,
+  WIREGUARD_OVERHEAD,
+  type Link,
+  type Route,
+  type VxlanPeer,
+  type WantedRouting,
+} from './model.ts';
+import { wireGuardPeers, type KeyedPeer } from './wireguard.ts';
 
 export interface RoutingInput {
   /** Name of this node. */
@@ -16,9 +24,13 @@ export interface RoutingInput {
   readonly links: readonly Link[];
   /** Addresses of load balancers that this machine holds. */
   readonly held?: readonly string[];
+  /** There is a WireGuard device with this machine's key; false when absent. */
+  readonly hasWireGuard?: boolean;
 }
 
 const DEFAULT_MTU = 1500;
+/** Devices by which no other machine is reached directly. */
+const NO_WAY_OUT: readonly string[] = ['lo', NODE_NAMES.vxlanDevice, NODE_NAMES.wireguardDevice];
 
 /** Another node that has both an address and a pod range. */
 interface Peer {
@@ -27,6 +39,8 @@ interface Peer {
   readonly podRange: string;
   /** Name of the local link that reaches it directly. */
   readonly link: string | undefined;
+  readonly publicKey: string | undefined;
+  readonly addressIPv6: string | undefined;
   /** The same of IPv6: where the cluster has that. */
   readonly second?: {
     readonly podRange: string;
@@ -37,27 +51,48 @@ interface Peer {
 
 /**
  * The wanted routing. Pure; routes ordered by destination, peers by outer address. A node without address or pod range
- * is left out until it has both, as are nodes that claim this node's own range.
+ * is left out until it has both, as are nodes that claim this node's own range. Where all is to be encrypted, the way to a
+ * node that nothing can be encrypted for is shut.
  */
-export function wantRouting({ node, nodes, network, links, held = [] }: RoutingInput): WantedRouting {
+export function wantRouting({
+  node,
+  nodes,
+  network,
+  links,
+  held = [],
+  hasWireGuard = false,
+}: RoutingInput): WantedRouting {
   const self = nodes.find((n) => n.metadata.name === node);
   const ownAddress = self && internalIP(self);
   const ownRange = self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
-  const usable = links.filter((l) => l.up && l.name !== 'lo' && l.name !== NODE_NAMES.vxlanDevice);
+  const usable = links.filter((l) => l.up && !NO_WAY_OUT.includes(l.name));
   const peers = findPeers(nodes, node, ownRange, usable, network);
   const second = self && familyNetwork(network, 'IPv6');
   const ownSecond = second && podRangeOf(self, network, 'IPv6');
   const linkMtu = usable.find((l) => l.addresses.some((a) => a.address === ownAddress))?.mtu ?? DEFAULT_MTU;
-  const overlaid = overlaidPeers(peers, network.overlay, ({ link }) => link !== undefined);
+  const isEncrypted = network.overlay === 'wireguard';
+  const canEncrypt = hasWireGuard && ownAddress !== undefined && ownRange !== undefined;
+  const isShut = ({ publicKey }: Peer): boolean => isEncrypted && (!canEncrypt || publicKey === undefined);
+  const reached = peers.filter((peer) => !isShut(peer));
+  const overlaid = overlaidPeers(reached, network.overlay, ({ link }) => link !== undefined);
   const overlaidSecond = overlaidPeers(
-    ownSecond === undefined ? [] : peers.filter((peer) => peer.second),
+    ownSecond === undefined ? [] : reached.filter((peer) => peer.second),
     network.overlay,
     (peer) => peer.second?.direct !== undefined,
   );
   const behind = peers.filter((peer) => overlaid.includes(peer) || overlaidSecond.includes(peer));
   const overlay =
     ownAddress !== undefined && ownRange !== undefined && behind.length > 0 ? { ownAddress, ownRange } : undefined;
-  const podMtu = overlay ? linkMtu - VXLAN_OVERHEAD : linkMtu;
+  const vxlan = isEncrypted ? undefined : overlay;
+  const podMtu = isEncrypted ? linkMtu - WIREGUARD_OVERHEAD : overlay ? linkMtu - VXLAN_OVERHEAD : linkMtu;
+  const lead = (range: string, source: string): Route => ({
+    destination: range,
+    type: 'unicast',
+    ...(isEncrypted
+      ? { device: NODE_NAMES.wireguardDevice }
+      : { via: nthOf(range, 0), device: NODE_NAMES.vxlanDevice, onlink: true }),
+    source,
+  });
 
   const routes: Route[] = [serviceRoute(network.serviceCIDR, ownAddress, links, podMtu), ...ownAddressRoutes(held)];
   // More specific routes lead to the pods that exist; what is left of the range must not follow the default route out
@@ -76,16 +111,11 @@ export function wantRouting({ node, nodes, network, links, held = [] }: RoutingI
     mac: overlayMac(p.address),
   }));
   if (overlay) {
-    for (const peer of overlaid) {
-      routes.push({
-        destination: peer.podRange,
-        type: 'unicast',
-        via: nthAddress(peer.podRange, 0),
-        device: NODE_NAMES.vxlanDevice,
-        onlink: true,
-        source: nthAddress(overlay.ownRange, 0),
-      });
-    }
+    for (const peer of overlaid) routes.push(lead(peer.podRange, nthAddress(overlay.ownRange, 0)));
+  }
+  for (const { podRange, second: other } of peers.filter(isShut)) {
+    routes.push({ destination: podRange, type: 'blackhole' });
+    if (other) routes.push({ destination: other.podRange, type: 'blackhole' });
   }
   if (second)
     routes.push(
@@ -93,32 +123,47 @@ export function wantRouting({ node, nodes, network, links, held = [] }: RoutingI
         serviceRange: second.serviceCIDR,
         ownRange: ownSecond,
         ownAddress: internalIPOf(self, 'IPv6'),
-        peers: network.overlay === 'none' ? [] : peers,
+        peers: network.overlay === 'none' ? [] : reached,
         overlaid: overlay ? overlaidSecond : [],
+        lead,
         links,
         mtu: podMtu,
       }),
     );
   return {
     routes: routes.sort((a, b) => (a.destination < b.destination ? -1 : Number(a.destination > b.destination))),
-    vxlan: overlay && {
+    vxlan: vxlan && {
       device: {
         name: NODE_NAMES.vxlanDevice,
         id: network.vxlan.id,
         port: network.vxlan.port,
-        local: overlay.ownAddress,
-        mac: overlayMac(overlay.ownAddress),
+        local: vxlan.ownAddress,
+        mac: overlayMac(vxlan.ownAddress),
         mtu: podMtu,
-        address: nthAddress(overlay.ownRange, 0),
+        address: nthAddress(vxlan.ownRange, 0),
         ...(ownSecond !== undefined && { addressIPv6: nthOf(ownSecond, 0) }),
       },
       peers: vxlanPeers,
     },
+    ...(isEncrypted &&
+      hasWireGuard &&
+      ownRange !== undefined && {
+        wireguard: {
+          device: {
+            name: NODE_NAMES.wireguardDevice,
+            port: network.wireguard.port,
+            mtu: podMtu,
+            addresses: [nthAddress(ownRange, 0), ...(ownSecond === undefined ? [] : [nthOf(ownSecond, 0)])],
+          },
+          peers: wireGuardPeers(overlaid.flatMap(keyedPeer), network.wireguard),
+        },
+      }),
     sysctls: {
       'net/ipv4/ip_forward': '1',
       // Loose: a peer may answer through the overlay what it was asked over the plain link (Linux ip-sysctl,
       // rp_filter).
-      ...(overlay && { [`net/ipv4/conf/${NODE_NAMES.vxlanDevice}/rp_filter`]: '2' }),
+      ...(vxlan && { [`net/ipv4/conf/${NODE_NAMES.vxlanDevice}/rp_filter`]: '2' }),
+      ...(isEncrypted && hasWireGuard && { [`net/ipv4/conf/${NODE_NAMES.wireguardDevice}/rp_filter`]: '2' }),
       // In this order: what a device learned of its way out is forgotten as soon as it forwards.
       ...(second && {
         ...Object.fromEntries(
@@ -159,6 +204,9 @@ function findPeers(
   network: ClusterSpec['network'],
 ): Peer[] {
   const taken = new Set(ownRange === undefined ? [] : [ownRange]);
+  const keys = new Set<string>();
+  for (const { metadata, status } of nodes)
+    if (metadata.name === self && status?.wireguard) keys.add(status.wireguard.publicKey);
   const peers: Peer[] = [];
   for (const node of [...nodes].sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1))) {
     const address = internalIP(node);
@@ -175,10 +223,26 @@ function findPeers(
       address,
       podRange,
       link: link?.name,
+      publicKey: ownKeyOf(node, keys),
+      addressIPv6: internalIPOf(node, 'IPv6'),
       ...secondOf(node, links, network),
     });
   }
   return peers.sort((a, b) => parseAddress(a.address) - parseAddress(b.address));
+}
+
+/** One key is one peer: of two nodes that have the same, the first. */
+function ownKeyOf({ status }: Node, taken: Set<string>): string | undefined {
+  const key = status?.wireguard?.publicKey;
+  if (key === undefined || taken.has(key)) return undefined;
+  taken.add(key);
+  return key;
+}
+
+function keyedPeer({ publicKey, address, addressIPv6, podRange, second }: Peer): KeyedPeer[] {
+  return publicKey === undefined
+    ? []
+    : [{ publicKey, address, addressIPv6, podRanges: [podRange, ...(second ? [second.podRange] : [])] }];
 }
 
 function secondOf(node: Node, links: readonly Link[], network: ClusterSpec['network']): Pick<Peer, 'second'> {
@@ -201,6 +265,7 @@ function secondRoutes({
   ownAddress,
   peers,
   overlaid,
+  lead,
   links,
   mtu,
 }: {
@@ -209,6 +274,8 @@ function secondRoutes({
   readonly ownAddress: string | undefined;
   readonly peers: readonly Peer[];
   readonly overlaid: readonly Peer[];
+  /** By the overlay to a range. */
+  readonly lead: (range: string, source: string) => Route;
   readonly links: readonly Link[];
   readonly mtu: number;
 }): Route[] {
@@ -222,15 +289,7 @@ function secondRoutes({
   for (const peer of peers) {
     if (!peer.second) continue;
     const { podRange, direct } = peer.second;
-    if (overlaid.includes(peer))
-      routes.push({
-        destination: podRange,
-        type: 'unicast',
-        via: nthOf(podRange, 0),
-        device: NODE_NAMES.vxlanDevice,
-        onlink: true,
-        source: nthOf(ownRange, 0),
-      });
+    if (overlaid.includes(peer)) routes.push(lead(podRange, nthOf(ownRange, 0)));
     else if (direct) routes.push({ destination: podRange, type: 'unicast', via: direct.address, device: direct.link });
   }
   return routes;
@@ -245,6 +304,7 @@ function overlaidPeers(
     case 'none':
       return [];
     case 'vxlan':
+    case 'wireguard':
       return peers;
     case 'auto':
       return peers.filter((peer) => !isDirect(peer));

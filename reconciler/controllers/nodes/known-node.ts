@@ -24,6 +24,17 @@ export function knownNode(name: string, cache: StoreCache): KnownNode {
     : known;
 }
 
+/**
+ * The WireGuard key that is a node's by its own word, which nobody else's word takes from it: of two nodes that tell the
+ * same one, the first to tell has it. Its public half is known to all, and all that is sent to a range goes by it.
+ */
+export function isAnothersKey(name: string, key: string, cache: StoreView): boolean {
+  if (cache.get(objectKey('Node', undefined, name))?.status?.wireguard?.publicKey === key) return false;
+  return cache
+    .list('Node')
+    .some(({ metadata, status }) => metadata.name !== name && status?.wireguard?.publicKey === key);
+}
+
 /** Whether the Machine is reached by a host name, which only the connection makes an address of. */
 export function isByName({ spec }: Pick<Machine, 'spec'>): boolean {
   return !isAddress(spec.address);

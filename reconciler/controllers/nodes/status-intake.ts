@@ -1,5 +1,6 @@
 /** Takes in what a node's agent tells of the node and its pods: no more than it may tell, and of its own only. */
 import type { NodeEventReport, NodeImage, NodeReport, StatusLine } from '../../../contracts/agent/index.ts';
+import { NODE_PATHS } from '../../../contracts/agent/places.ts';
 import {
   familyNetwork,
   objectKey,
@@ -16,7 +17,7 @@ import type { Log } from '../../ports/log.ts';
 import { clusterSettings } from '../cluster-settings.ts';
 import type { StoreCache } from '../runtime/cache.ts';
 import type { EventRecorder } from '../runtime/event-recorder.ts';
-import { isByName, knownNode, neighbourhoodOf } from './known-node.ts';
+import { isAnothersKey, isByName, knownNode, neighbourhoodOf } from './known-node.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface StatusIntakeDeps {
@@ -144,7 +145,7 @@ export class StatusIntake {
         this.#images = boundedImages(line.images);
         continue;
       }
-      this.#report = boundedNodeReport(line.node);
+      this.#report = this.#withOwnKey(boundedNodeReport(line.node));
       this.#toldAddress = this.#report.internalIP;
       this.#toldAddressIPv6 = this.#report.internalIPv6;
       for (const node of this.#deps.tracker.inForce(this.#node.name, this.#report.networkVersion))
@@ -152,6 +153,23 @@ export class StatusIntake {
     }
     this.#waiting.clear();
     this.beat();
+  }
+
+  #withOwnKey(report: NodeReport): NodeReport {
+    const { wireguardKey, ...others } = report;
+    const { cache, clock } = this.#deps;
+    const { name } = this.#node;
+    if (wireguardKey === undefined || !isAnothersKey(name, wireguardKey, cache)) return report;
+    const node = cache.get(objectKey('Node', undefined, name));
+    if (node)
+      this.#record(node, {
+        type: 'Warning',
+        reason: 'WireGuardKeyRefused',
+        message: `it tells the WireGuard key of another node: on it, remove ${NODE_PATHS.state}/wireguard and restart the agent, which makes a new one`,
+        at: clock.now().toISOString(),
+        count: 1,
+      });
+    return others;
   }
 
   /** Of the node and its own pods only, and no more than it may tell. */

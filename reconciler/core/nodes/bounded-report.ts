@@ -12,6 +12,7 @@ import type {
 } from '../../../contracts/objects/index.ts';
 import { LOCAL_NAME } from '../../../contracts/objects/local-volumes.ts';
 import { TEXT_LIMITS, type NodeEventReport, type NodeImage, type NodeReport } from '../../../contracts/agent/index.ts';
+import { WIREGUARD_KEY } from '../../../contracts/objects/nodes.ts';
 import { signalNumber } from '../../../contracts/objects/stop-signals.ts';
 import { qosClass } from '../../../contracts/objects/qos.ts';
 import { canonicalAddress, cidrHas, isOfFamily } from '../../../contracts/ip.ts';
@@ -173,12 +174,14 @@ const MOST_PROXY_PROBLEMS = 100;
 const MOST_SESSIONS = 100;
 const MOST_VOLUMES = 100;
 
-/** The node's own report; its word on its address is weighed apart: {@link hostAddress}. */
+/** The node's own report; its word on its address and its key is weighed apart: {@link hostAddress}, known-node.ts. */
 export function boundedNodeReport(report: NodeReport): NodeReport {
   return {
     internalIP: isAddress(report.internalIP) ? report.internalIP : '',
     ...(report.internalIPv6 !== undefined &&
       isOfFamily('IPv6', report.internalIPv6) && { internalIPv6: canonicalAddress(report.internalIPv6) }),
+    ...(report.wireguardKey !== undefined &&
+      WIREGUARD_KEY.test(report.wireguardKey) && { wireguardKey: report.wireguardKey }),
     hostname: cut(report.hostname, 253),
     capacity: boundedResources(report.capacity),
     nodeInfo: {

@@ -115,6 +115,7 @@ export function observedNodeStatus(
     ...(report.volumeRoom !== undefined && { volumeRoom: String(report.volumeRoom) }),
     ...(report.proxy && { proxy: report.proxy }),
     ...(report.bgp && { bgp: report.bgp }),
+    ...(report.wireguardKey !== undefined && { wireguard: { publicKey: report.wireguardKey } }),
     ...(images && { images }),
   };
 }

@@ -28,6 +28,7 @@ import {
   type StoredOf,
   wantsNodePorts,
 } from '../../../contracts/objects/index.ts';
+import { WIREGUARD_KEY } from '../../../contracts/objects/nodes.ts';
 import { planSync } from '../diff/index.ts';
 import { groupBy } from '../group-by.ts';
 import { DESCRIPTORS } from '../kinds/index.ts';
@@ -239,7 +240,8 @@ function recoveredSource({ source: { name, ...spec }, appliedRevision, sources }
 
 /**
  * Nodes of Git's Machines. Every node holds every Node, so all have a vote on a pod range; one that is no cut of the
- * cluster's range, or that meets one with more votes, is not followed, and the node gets a free one.
+ * cluster's range, or that meets one with more votes, is not followed, and the node gets a free one. So it is with
+ * addresses and WireGuard keys, which their nodes tell again.
  */
 function* recoverNodes(
   { words, machines, silent, now }: RecoveryInput,
@@ -247,20 +249,24 @@ function* recoverNodes(
 ): Paced<readonly Node[]> {
   const podRangeVotes = new Votes();
   const addresses = new Votes();
+  const keys = new Votes();
   yield* eachSaid(words, 'Node', ({ metadata: { name }, spec, status }, nodes) => {
     if (spec.podCIDR !== undefined) podRangeVotes.add(name, spec.podCIDR, nodes);
     const address = status?.addresses.find(({ type }) => type === 'InternalIP')?.address;
     if (address !== undefined) addresses.add(name, address, nodes);
+    if (status?.wireguard) keys.add(name, status.wireguard.publicKey, nodes);
   });
   const isSilent = new Set(silent);
   const names = machines.map(({ metadata }) => metadata.name);
   const podRanges = elect(names, podRangeVotes, (cidr) => isCutOf(network, cidr));
   const ranges = [network.podCIDR, network.serviceCIDR];
   const hostAddresses = elect(names, addresses, (address) => canBeHost(address, ranges));
+  const publicKeys = elect(names, keys, (key) => WIREGUARD_KEY.test(key));
   return machines.flatMap((machine): Node[] => {
     const { name } = machine.metadata;
     const podCIDR = podRanges.get(name);
     const address = machine.spec.internalIP ?? hostAddresses.get(name);
+    const publicKey = publicKeys.get(name);
     const pending = {
       type: PODS_KNOWN,
       status: 'False' as const,
@@ -271,6 +277,7 @@ function* recoverNodes(
     if (podCIDR === undefined && !isSilent.has(name)) return [];
     const status = {
       ...(address !== undefined && { addresses: [{ type: 'InternalIP' as const, address }] }),
+      ...(publicKey !== undefined && { wireguard: { publicKey } }),
       ...(isSilent.has(name) && { conditions: [pending] }),
     };
     // As its controller would give it: nothing is scheduled there before its agent is heard.

@@ -314,7 +314,7 @@ function finding(failures: readonly Failure[], asked: number): NetCheckFinding {
         hint:
           from.join() === subject.node
             ? `the pod does not answer its own node: look at \`plumb explain pod/${subject.pod.split('/')[1] ?? ''} -n ${subject.pod.split('/')[0] ?? ''}\``
-            : 'the machines reach each other: look for a firewall that drops what is forwarded to pods, or the pod network between them (UDP 8472 where it is an overlay), and at the condition NetworkUnavailable of the nodes',
+            : 'the machines reach each other: look for a firewall that drops what is forwarded to pods, or the pod network between them (UDP 8472 where it is VXLAN, 51820 where it is WireGuard), and at the condition NetworkUnavailable of the nodes',
       };
     case 'name':
       return {

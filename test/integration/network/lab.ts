@@ -8,6 +8,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
+import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
@@ -38,6 +39,10 @@ export interface TestNode {
   /** Resolves when the loop heard of a change to the packet filter that this makes: it hears of later ones too. */
   watches(): Promise<void>;
   readonly cniPath: string;
+  /** By which others encrypt what they send it; undefined before it told. */
+  readonly wireguardKey: () => string | undefined;
+  /** Where its own half is. */
+  readonly keyFolder: string;
   /** Transactions so far. */
   readonly writes: { readonly commands: number; readonly whole: boolean }[];
   pod(host: number): Promise<TestPod>;
@@ -99,7 +104,9 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const writes: { commands: number; whole: boolean }[] = [];
     const cniPath = join(folder, `${object.metadata.name}.conflist`);
     let heard: () => void = () => undefined;
+    let wireguardKey: string | undefined;
     const run = join(folder, object.metadata.name);
+    const keyFolder = join(run, 'wireguard');
     await mkdir(run);
     const real = createNftPacketFilter({ ...ns, folder: run });
     const filter: PacketFilter = {
@@ -122,13 +129,16 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
       pods,
       clock: systemClock,
       filter,
-      routing: createIpRouting({ run: ns.run }),
+      routing: createIpRouting({ run: ns.run, key: () => wireGuardKey(keyFolder) }),
       cni: createCniConfigFile({ run: ns.run, path: cniPath, dataDir: join(folder, 'cni') }),
       log: (_level, message, fields) => {
         if (message === 'packet filter written') writes.push(fields as { commands: number; whole: boolean });
       },
       onState: (state) => {
         states.push(state);
+      },
+      onWireGuardKey: (publicKey) => {
+        wireguardKey = publicKey;
       },
       onEvent: (event) => {
         events.push(event.reason);
@@ -147,6 +157,8 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
       watches,
       writes,
       cniPath,
+      wireguardKey: () => wireguardKey,
+      keyFolder,
       pod: (host) => makePod(label, ns, `198.19.${i + 1}`, host),
     });
   }

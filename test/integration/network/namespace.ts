@@ -14,10 +14,10 @@ const never = new AbortController().signal;
 let prepared = false;
 
 /** Why this machine cannot run the network's tests; undefined when it can. */
-export function cannotRun(): string | undefined {
+export function cannotRun(programs = ['nft', 'ip', 'nsenter', 'conntrack']): string | undefined {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
-  const missing = ['nft', 'ip', 'nsenter', 'conntrack'].filter(
+  const missing = programs.filter(
     (p) => !['/usr/sbin', '/usr/bin', '/sbin', '/bin'].some((d) => existsSync(`${d}/${p}`)),
   );
   return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;

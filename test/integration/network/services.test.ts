@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
+import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
 import { networkSettings } from '../../../nodeagent/core/data-plane/network.ts';
 import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
@@ -51,7 +52,7 @@ for (const layout of LAYOUTS) {
 
     it('finds nothing to change at a second look', async () => {
       for (const { ns, object, assignment } of lab.nodes) {
-        const routing = createIpRouting({ run: ns.run });
+        const routing = createIpRouting({ run: ns.run, key: () => wireGuardKey(lab.folder) });
         const { signal } = new AbortController();
         const wanted = wantRouting({
           node: object.metadata.name,

@@ -46,6 +46,7 @@ const PACKAGES = [
   'containernetworking-plugins',
   'kmod',
   'procps',
+  'wireguard-tools',
 ];
 const DISK_BYTES = 4 * 1024 ** 3;
 

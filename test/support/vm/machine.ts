@@ -39,8 +39,8 @@ export interface Vm {
   readonly bootMs: number;
   /** `kvm` or `tcg` (software emulation, about ten times slower). */
   readonly accelerator: string;
-  /** Runs a line of shell on it over ssh. */
-  ssh(line: string, signal?: AbortSignal): Promise<Ran>;
+  /** Runs a line of shell on it over ssh; `input` is what it reads. */
+  ssh(line: string, signal?: AbortSignal, input?: string): Promise<Ran>;
   /** Asks it to reboot and returns when sshd answers under a new boot id; gives the milliseconds that took. */
   reboot(signal?: AbortSignal): Promise<number>;
   /** Cuts its power, removes its network device and its disk. Safe to repeat. */
@@ -110,8 +110,8 @@ async function boot(options: Booting, close: () => Promise<void>): Promise<Vm> {
   const bootMs = Math.round(performance.now() - began);
   const accelerator = await acceleratorOf(controlSocket);
   const either = (inner: AbortSignal | undefined): AbortSignal => (inner ? AbortSignal.any([inner, signal]) : signal);
-  const ssh = (line: string, inner?: AbortSignal): Promise<Ran> =>
-    run(sshArgv(options, line), { signal: either(inner) });
+  const ssh = (line: string, inner?: AbortSignal, input?: string): Promise<Ran> =>
+    run(sshArgv(options, line), { signal: either(inner), ...(input !== undefined && { input }) });
   return {
     name,
     address,

@@ -134,6 +134,7 @@ function start(objects: readonly KubeObject[] = BASE): World {
       if (world.routingError !== undefined) throw new Error(world.routingError);
       return { links: LINKS, routes: [], vxlan: undefined, sysctls: {} };
     },
+    prepareWireGuard: async () => ({ publicKey: '' }),
     apply: async (steps) => {
       world.steps.push(...steps);
     },

@@ -120,8 +120,13 @@ it('tells of its own Node, of which it holds more, what the others tell of it', 
   const node = stored({
     ...EXAMPLES.Node,
     spec: { podCIDR: '10.0.0.0/24', taints: [{ key: 'a', effect: 'NoSchedule' }] },
-    status: { addresses: [{ type: 'InternalIP', address: '198.18.0.1' }], allocatable: { cpu: '2' } },
+    status: {
+      addresses: [{ type: 'InternalIP', address: '198.18.0.1' }],
+      wireguard: { publicKey: `${'a'.repeat(42)}A=` },
+      allocatable: { cpu: '2' },
+    },
   });
+  assert.match(alikeParts([node]).values().next().value?.lines[0] ?? '', /"wireguard":\{"publicKey":"a{42}A="\}/);
   assert.notDeepEqual(projectOwnNode(node), nodeForRoutes(node));
   assert.deepEqual(alikeParts([projectOwnNode(node)]), alikeParts([nodeForRoutes(node)]));
 });

@@ -162,6 +162,11 @@ describe("a node's word on itself", () => {
     assert.deepEqual(new Set(Object.keys(NODE_REPORT)), new Set(Object.keys(NodeReport.shape)));
   });
 
+  it('has a WireGuard key that is one', () => {
+    for (const wireguardKey of ['', 'x', `${'a'.repeat(43)}=`, `${'a'.repeat(42)}A`, `${'a'.repeat(42)} =`])
+      assert.equal(said({ wireguardKey }).wireguardKey, undefined);
+  });
+
   it('is on an address that is one', () => {
     for (const internalIP of ['', 'localhost', 'n1.example.com', '256.1.1.1', long])
       assert.equal(said({ internalIP }).internalIP, '');

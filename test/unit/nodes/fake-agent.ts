@@ -32,6 +32,7 @@ export const PAYLOADS: AgentPayloads = {
 export const NODE_REPORT: NodeReport = {
   internalIP: '198.18.0.5',
   internalIPv6: '2001:db8::7',
+  wireguardKey: `${'a'.repeat(42)}A=`,
   hostname: 'n1',
   capacity: { cpu: '2', memory: '4000000000', pods: '110' },
   nodeInfo: {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
-import { neighbourhoodOf } from '../../../reconciler/controllers/nodes/known-node.ts';
+import { isAnothersKey, neighbourhoodOf } from '../../../reconciler/controllers/nodes/known-node.ts';
 import { ObjectTable } from '../../../reconciler/controllers/runtime/object-table.ts';
 import { machine } from '../controllers/objects.ts';
 import { stored } from './stored.ts';
@@ -57,4 +57,30 @@ describe('the addresses that a node may not claim', () => {
     assert.deepEqual(othersOf('a', objects), ['192.0.2.1', '198.18.0.3', '198.18.0.4']);
     assert.deepEqual(othersOf('a', objects, 'isSurelyAnothers'), ['192.0.2.1', '198.18.0.3']);
   });
+});
+
+describe('the WireGuard key that a node may not claim', () => {
+  const keyed = (name: string, publicKey: string): KubeObject => ({
+    apiVersion: 'v1',
+    kind: 'Node',
+    metadata: { name },
+    spec: {},
+    status: { wireguard: { publicKey } },
+  });
+  const table = new ObjectTable();
+  for (const object of [keyed('a', 'one'), keyed('b', 'two'), keyed('c', 'two'), node('d', '192.0.2.1')])
+    table.put(stored(object));
+  for (const [name, key, expected] of [
+    ['a', 'one', false],
+    ['a', 'new', false],
+    ['a', 'two', true],
+    ['b', 'one', true],
+    ['d', 'one', true],
+    ['nobody', 'one', true],
+    // Two that told it in one moment keep it: other nodes believe the first by name.
+    ['c', 'two', false],
+  ] as const)
+    it(`${expected ? "is another's" : 'is not'}: ${key}, told by ${name}`, () => {
+      assert.equal(isAnothersKey(name, key, table), expected);
+    });
 });
