@@ -174,6 +174,18 @@ const FIELDS: readonly Case[] = [
     /2001:db8::1:8080\/TCP is taken by another port of this pod/,
   ],
   [
+    'a limit of traffic that nobody would hold a pod to',
+    'apiVersion: v1\nkind: Pod\nmetadata:\n  name: web\n  annotations:\n    kubernetes.io/egress-bandwidth: ▶10M\nspec:\n  containers:\n  - name: web\n    image: web:1\n',
+    'UnsupportedField',
+    /metadata\.annotations.*egress-bandwidth.* is Kubernetes' limit of a pod's traffic, which is not there yet/,
+  ],
+  [
+    'the same of a template',
+    'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata:\n      labels: {app: web}\n      annotations: {kubernetes.io/ingress-bandwidth: ▶10M}\n    spec:\n      containers: [{name: web, image: "nginx:1.27"}]\n',
+    'UnsupportedField',
+    /template\.metadata\.annotations.*ingress-bandwidth/,
+  ],
+  [
     'a port of the node that a sidecar has taken',
     pod(
       '    ports: [{containerPort: 80, hostPort: ▶8080}]\n  initContainers:\n  - name: proxy\n    image: envoy:1.31\n    restartPolicy: Always\n    ports: [{containerPort: 81, hostPort: 8080}]\n',

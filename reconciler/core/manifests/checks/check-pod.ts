@@ -31,6 +31,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkHost(spec, path, context);
   checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
+  checkBandwidth(path, context);
   checkTolerations(spec.tolerations, [...path, 'tolerations'], context);
   checkPlacement(spec, path, context);
   checkPodResources(spec, containers, path, context);
@@ -54,6 +55,19 @@ function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
       error('DuplicateName', [...path, 'hostPort'], `${name} is taken by another port of this pod`);
     },
   );
+}
+
+/** They are limits: who writes one counts on it. Source: Kubernetes pkg/util/bandwidth, ExtractPodBandwidthResources. */
+function checkBandwidth(spec: FieldPath, { has, error }: CheckContext): void {
+  for (const key of ['kubernetes.io/ingress-bandwidth', 'kubernetes.io/egress-bandwidth']) {
+    const path = [...spec.slice(0, -1), 'metadata', 'annotations', key];
+    if (has(path))
+      error(
+        'UnsupportedField',
+        path,
+        "is Kubernetes' limit of a pod's traffic, which is not there yet: remove it, or the pod would send as much as it likes",
+      );
+  }
 }
 
 export function checkTolerations(
