@@ -37,7 +37,12 @@ describe('an agent that starts', () => {
   it('adopts what runs, without a restart and without a word of unreadiness', async () => {
     const probed = shellPod('probed', 'touch /tmp/up; exec sleep 1000', {
       container: {
-        readinessProbe: { exec: { command: ['/bin/test', '-e', '/tmp/up'] }, periodSeconds: 1, failureThreshold: 1 },
+        readinessProbe: {
+          exec: { command: ['/bin/test', '-e', '/tmp/up'] },
+          periodSeconds: 1,
+          timeoutSeconds: 20,
+          failureThreshold: 1,
+        },
       },
     });
     const plain = shellPod('plain', 'exec sleep 1000');

@@ -118,8 +118,8 @@ export async function startAgent(
     new Promise((resolve, reject) => {
       const request = httpRequest({ socketPath: socket, method, path, agent: false }, (response) => {
         let text = '';
-        response.on('data', (chunk: Buffer) => {
-          text += chunk.toString();
+        response.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk;
         });
         response.on('end', () => resolve({ status: response.statusCode ?? 0, text }));
         response.on('error', reject);
@@ -153,8 +153,8 @@ export async function startAgent(
   });
   let buffered = '';
   stream.on('error', () => undefined);
-  stream.on('data', (chunk: Buffer) => {
-    const lines = (buffered + chunk.toString()).split('\n');
+  stream.setEncoding('utf8').on('data', (chunk: string) => {
+    const lines = (buffered + chunk).split('\n');
     buffered = lines.pop() ?? '';
     for (const line of lines) {
       const told = JSON.parse(line) as StatusLine;

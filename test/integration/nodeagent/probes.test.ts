@@ -61,7 +61,12 @@ describe('probes', () => {
   it('restart a container whose liveness fails', async () => {
     const pod = shellPod('sick', 'touch /tmp/ok; trap "exit 9" TERM; while true; do sleep 0.1; done', {
       container: {
-        livenessProbe: { exec: { command: ['/bin/cat', '/tmp/ok'] }, periodSeconds: 1, failureThreshold: 1 },
+        livenessProbe: {
+          exec: { command: ['/bin/cat', '/tmp/ok'] },
+          periodSeconds: 1,
+          timeoutSeconds: 20,
+          failureThreshold: 1,
+        },
       },
     });
     await agent.assign({ upsert: [pod] });
@@ -107,7 +112,8 @@ describe('probes', () => {
           livenessProbe: {
             exec: { command: ['/bin/sh', '-c', command] },
             periodSeconds: 3600,
-            timeoutSeconds: 1,
+            // One that ends by itself is to be seen to, however late.
+            timeoutSeconds: left > 0 ? 20 : 1,
             failureThreshold: 3,
           },
         },
