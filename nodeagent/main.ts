@@ -80,6 +80,7 @@ import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
 import { startStorageKeeper } from './loops/storage-keeper.ts';
 import { startShareTender } from './loops/share-tender.ts';
+import { createVersionInForce } from './loops/version-in-force.ts';
 import { startVolumeGrower } from './loops/volume-grower.ts';
 import { startVolumeRemover } from './loops/volume-remover.ts';
 import { startVolumeRoom } from './loops/volume-room.ts';
@@ -279,6 +280,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       })
     : undefined;
   let networkState: NetworkState = { version: null, error: null };
+  const inForce = createVersionInForce(assignment, (state) => reporter.noteNetwork(state));
   const haproxy = options.network ? await createHaproxy({ run, clock, folder: `${folders.run}/proxy` }) : undefined;
   const speaker = options.network
     ? startBgpSpeaker({
@@ -310,7 +312,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         log: (level, message, fields) => log[level](message, fields),
         onState: (state) => {
           networkState = state;
-          reporter.noteNetwork(state);
+          inForce.noteNetwork(state);
         },
         onWireGuardKey: (publicKey) => reporter.noteWireGuardKey(publicKey),
         onGuards: (guards) => policies.inForce(guards),
@@ -351,6 +353,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         log,
         onState: (state) => reporter.noteProxy(state),
         onEvent: (event) => hub.tellNodeEvent(event),
+        onEndpoints: (version) => inForce.noteProxy(version),
       })
     : undefined;
 

@@ -98,7 +98,7 @@ export const NodeReport = z.object({
   ready: z.boolean(),
   reason: z.string(),
   message: z.string(),
-  /** Last network sync: the assignment version whose rules and routes are in force, and why not the newest. */
+  /** The assignment version whose rules, routes and proxy's endpoints are in force, and why not the newest. */
   networkVersion: z.string().nullable(),
   networkError: z.string().nullable(),
   /** Whether the node is short of each, and of what. Absent before the first look, and from agents that do not look. */

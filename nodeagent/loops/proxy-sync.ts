@@ -34,6 +34,11 @@ export interface ProxySyncDeps {
   /** Hears every change; undefined: the node has no ProxyConfig. */
   onState(state: ProxyReport | undefined): void;
   readonly onEvent?: (event: NodeEvent) => void;
+  /**
+   * Hears after each change which version's endpoints the proxy sends to at most: it sends to none that the version has
+   * not, unless it failed to be told.
+   */
+  readonly onEndpoints?: (version: string) => void;
   /** Milliseconds from one reload to the next; when absent, a second and four times what the last one took. */
   readonly reloadPauseMs?: number;
 }
@@ -110,8 +115,7 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
   }
 
   /** Milliseconds until the next pass; undefined when only a change is waited for. */
-  async function pass(): Promise<number | undefined> {
-    const view = assignment.current();
+  async function pass(view: AssignmentView): Promise<number | undefined> {
     const keys = changed;
     changed = new Set();
     if (view.version === null) return undefined;
@@ -132,7 +136,11 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
     const concerned = config.spec.backends.filter((backend) => touched === 'all' || touched.has(serviceOf(backend)));
     for (const backend of concerned) targets.set(backend.name, backendTargets(backend, view, index, deps.pods));
     const names = new Set(concerned.map(({ name }) => name));
-    if (inForce) await follow(inForce, (backend) => names.has(backend));
+    if (inForce) {
+      await follow(inForce, (backend) => names.has(backend));
+      // Whatever else is left to do, which may be a reload.
+      deps.onEndpoints?.(view.version);
+    }
     if (inForce && wanted === undefined) await followCertificates(inForce, secretsOf(view));
     wanted ??= reloader.plan({ config, secrets: secretsOf(view), source });
     return await settle(wanted, config, view);
@@ -250,8 +258,9 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
     let failures = 0;
     while (!signal.aborted) {
       let wait: number | undefined;
+      const view = assignment.current();
       try {
-        wait = await pass();
+        wait = await pass(view);
         failures = 0;
       } catch (cause) {
         if (signal.aborted) return;
@@ -262,6 +271,8 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
         failures += 1;
         fail(errorText(cause), 'ProxyFailed');
       }
+      // One that cannot be told holds up no pod.
+      if (view.version !== null) deps.onEndpoints?.(view.version);
       await waker.until(wait === undefined ? undefined : clock.monotonic() + wait);
     }
   }
