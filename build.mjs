@@ -15,7 +15,24 @@ const banner = [
   'const __filename = __fileURLToPath(import.meta.url);',
   'const __dirname = __pathDirname(__filename);',
 ].join('\n');
-const shared = { bundle: true, platform: 'node', format: 'esm', logLevel: 'warning', banner: { js: banner } };
+/** zod's words in other languages are half of it, and every command would load them. */
+const englishAlone = {
+  name: 'english-alone',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]index\.js$/ }, ({ path }) => ({
+      contents: "export { default as en } from './en.js';",
+      resolveDir: dirname(path),
+    }));
+  },
+};
+const shared = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  logLevel: 'warning',
+  banner: { js: banner },
+  plugins: [englishAlone],
+};
 const targets = [
   {
     // Split, so that a command loads its own code only: `plumb --help` and the push hook start without the control

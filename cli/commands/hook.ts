@@ -93,11 +93,12 @@ async function judge(git: GitSource, update: RefUpdate, branch: string, others: 
   const render = (sha: string): Promise<Rendering> =>
     holdingSources((sources) => renderRevision(git, sha, signal, cache, { sources }), others);
   const hasBefore = !NO_COMMIT.test(update.from);
-  if (hasBefore && !(await isAncestor(update.from, update.to)))
+  const containsBefore = !hasBefore || isAncestor(update.from, update.to);
+  const next = await render(update.to);
+  if (!(await containsBefore))
     say(
       `warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`,
     );
-  const next = await render(update.to);
   const errors = next.diagnostics.filter((d) => d.severity === 'error');
   for (const line of diagnosticLines(next.diagnostics)) say(line, '');
   if (errors.length > 0) {

@@ -12,7 +12,7 @@ import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { findRepository, readHead } from './find-repository.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
 import { httpRemote } from './http-remote.ts';
-import { type Mirror, NO_HEAD, openMirror, setMirrorHead } from './mirror.ts';
+import type { Mirror } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
 import type { Nudges } from './nudges.ts';
 import { tagsOf, type Advertisement } from './pkt-line.ts';
@@ -102,6 +102,7 @@ function startTimer(ms: number, then: () => void): () => void {
 
 /** The mirror's own HEAD remembers the answer. Source: gitprotocol-capabilities(5), `symref`. */
 async function remoteDefaultBranch(remote: GitRemote, gitdir: string): Promise<string> {
+  const { NO_HEAD, setMirrorHead } = await import('./mirror.ts');
   try {
     using limit = limitSignals(startTimer, HEAD_LIMIT_MS);
     const { headRef, refs } = await remote.advertise('git-upload-pack', limit.signal);
@@ -126,6 +127,8 @@ async function openBackend(options: GitSourceOptions): Promise<Backend> {
   const mirrored = async (remote: GitRemote): Promise<Backend> => {
     if (options.cacheDir === undefined)
       throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
+    // The push hook reads in place, and would spend a tenth of its time on loading isomorphic-git.
+    const { openMirror } = await import('./mirror.ts');
     const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
     return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
   };
