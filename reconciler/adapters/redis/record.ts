@@ -18,7 +18,7 @@ import {
   type AnyObject,
   type AnyStored,
 } from '../../../contracts/objects/index.ts';
-import { canonicalJson } from '../../core/storage/canonical-json.ts';
+import { canonicalJson, canonicalObject } from '../../core/storage/canonical-json.ts';
 import { putTogether, takeApart, type Body } from '../../core/storage/object-form.ts';
 import type { Seal } from './seal.ts';
 
@@ -60,8 +60,15 @@ export const NO_STATUS: EncodedStatus = { statusProof: '', status: '' };
 
 export function encodeBody(object: AnyObject, place: PartPlace, seal: Seal): EncodedBody {
   const { body, specPart } = takeApart(object);
-  const plain = canonicalJson(body);
-  const specDigest = seal.digest(canonicalJson(specPart));
+  // For the most part they are the same.
+  const texts = new Map<unknown, string>();
+  const textOf = (member: unknown): string => {
+    const text = texts.get(member) ?? canonicalJson(member);
+    texts.set(member, text);
+    return text;
+  };
+  const plain = canonicalObject(body, textOf);
+  const specDigest = seal.digest(canonicalObject(specPart, textOf));
   const bodyDigest = seal.digest(plain);
   const text = isSecret(body) ? canonicalJson(sealBody(body, sealedPlace(place.key, place.uid), seal)) : plain;
   return {

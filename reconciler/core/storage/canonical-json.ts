@@ -8,11 +8,16 @@ export function canonicalJson(value: unknown): string {
     for (const item of value) items += (items === '' ? '' : ',') + (item === undefined ? 'null' : canonicalJson(item));
     return `[${items}]`;
   }
+  return canonicalObject(value, canonicalJson);
+}
+
+/** The same of an object whose members' texts are known to `textOf`. */
+export function canonicalObject(object: object, textOf: (member: unknown) => string): string {
   let members = '';
-  for (const name of Object.keys(value).sort()) {
-    const member = readKey(value as Readonly<Record<string, unknown>>, name);
+  for (const name of Object.keys(object).sort()) {
+    const member = readKey(object as Readonly<Record<string, unknown>>, name);
     if (member === undefined || typeof member === 'function') continue;
-    members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${canonicalJson(member)}`;
+    members += `${members === '' ? '' : ','}${JSON.stringify(name)}:${textOf(member)}`;
   }
   return `{${members}}`;
 }

@@ -59,6 +59,7 @@ export function takeApart(object: AnyObject): ObjectForm {
 }
 
 function unbound({ spec }: Pod, outside: object): Readonly<Record<string, unknown>> {
+  if (!Object.hasOwn(spec, 'nodeName')) return { ...outside };
   const { nodeName: _node, ...others } = spec;
   return { ...outside, spec: others };
 }

@@ -12,6 +12,18 @@ describe('canonicalJson', () => {
     );
   });
 
+  it('quotes texts as JSON does', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: 'grapheme-ascii' })), (text) => {
+        assert.equal(canonicalJson(text), JSON.stringify(text));
+        assert.equal(canonicalJson({ [text]: 1 }), `{${JSON.stringify(text)}:1}`);
+      }),
+    );
+    assert.equal(canonicalJson('plain\n'), '"plain\\n"');
+    assert.equal(canonicalJson('x'.repeat(200)), JSON.stringify('x'.repeat(200)));
+    assert.equal(canonicalJson(JSON.parse('{"__proto__":{"b":1,"a":2}}')), '{"__proto__":{"a":2,"b":1}}');
+  });
+
   it('is one text, in whatever order the members are and whatever is undefined among them', () => {
     assert.equal(
       canonicalJson({ b: [undefined, 1, {}], a: { 'ä"': null, Z: 'x\n', _: undefined }, c: () => 1 }),
