@@ -31,8 +31,7 @@ export async function closureOf(
   const { path } = app.spec;
   const files = new ClosureBuilder(tree);
   const here = at('spec', 'path');
-  if (path !== undefined && !tree.isFolder(path))
-    files.tell('PathNotFound', here, `${path} is no folder of the repository`, 'it has no file in this commit');
+  if (path !== undefined && !tree.isFolder(path)) files.missing(path, here, path);
   else if (path !== undefined && engine === 'kustomize') {
     const components = (app.spec.kustomize?.components ?? []).map((text, i) => ({
       folder: resolvePath(path, text) ?? '',

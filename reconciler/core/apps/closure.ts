@@ -67,7 +67,15 @@ export class ClosureBuilder {
   }
 
   missing(path: string | undefined, from: Position, text: string): void {
-    if (path === undefined)
+    const submodule = path === undefined ? undefined : submoduleAround(this.#tree, path);
+    if (submodule !== undefined)
+      this.tell(
+        'SubmoduleRefused',
+        from,
+        `${shortened(text)} is in ${submodule}, which is a Git submodule; it is not read`,
+        "commit the files themselves, or name the submodule's repository in spec.source of an App of its own",
+      );
+    else if (path === undefined)
       this.tell('PathNotFound', from, `${shortened(text)} leads out of the repository`, 'only its files are read');
     else if (isRemote(text))
       this.tell(
@@ -106,6 +114,12 @@ export class ClosureBuilder {
 
 const SYMLINK = '120000';
 const SUBMODULE = '160000';
+
+/** The submodule that the path is of, or is itself. */
+function submoduleAround(tree: FileTree, path: string): string | undefined {
+  const parts = path.split('/');
+  return parts.map((_, i) => parts.slice(0, i + 1).join('/')).find((each) => tree.file(each)?.mode === SUBMODULE);
+}
 
 /** The kustomization file of a folder; Kustomize refuses a folder with two. */
 export function kustomizationIn(tree: FileTree, folder: string): TreeFile | undefined {
