@@ -375,6 +375,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       state: () => networkState,
       held: () => holder.current(),
     },
+    metrics: dns && (() => dns.metrics()),
     info: {
       agentVersion: VERSION,
       pid: process.pid,

@@ -10,6 +10,7 @@ import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
 import { familySettings, localPodRange, networkSettings } from '../core/data-plane/network.ts';
 import { AnswerCache, queryKey, type QueryKey } from '../core/dns/answer-cache.ts';
 import { AssignedNames } from '../core/dns/cluster-names.ts';
+import { DnsMetrics } from '../core/dns/metrics.ts';
 import { Shares } from '../core/dns/shares.ts';
 import { upstreams, type DnsServer, type Upstreams } from '../core/dns/upstreams.ts';
 import { answerCluster, isClusterName, type ClusterRanges } from '../core/dns/zone.ts';
@@ -76,6 +77,8 @@ const FAILED: DnsAnswer = { code: DNS_CODE.failed, authoritative: false, answers
 export interface DnsServerLoop {
   /** Resolves once it listens; rejects when it is closed before. */
   listening(): Promise<void>;
+  /** What it did, in Prometheus' text format. */
+  metrics(): string;
   close(): Promise<void>;
 }
 
@@ -89,6 +92,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   /** By what is asked and how: many ask the same at once. */
   const asked = new Map<string, Promise<Buffer>>();
   const shares = new Shares(MOST_ASKED_BY_ONE);
+  const metrics = new DnsMetrics();
   let host: HostResolver = { etc: undefined, behindStub: undefined };
   let servers: Upstreams = upstreams(assignment.current().list('Cluster')[0]?.spec.dns, host);
   let settings = rangesOf(assignment.current());
@@ -124,10 +128,25 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   const isAllowed = (address: string): boolean =>
     address === at.address || address.startsWith('127.') || (podRange !== undefined && rangeHas(podRange, address));
 
+  function counted(message: Uint8Array, transport: DnsTransport, from: string): ReturnType<typeof answer> {
+    const since = clock.monotonic();
+    const count = (found: Buffer | undefined): void =>
+      metrics.answered(transport, message, found, clock.monotonic() - since);
+    const found = answer(message, transport, from);
+    if (found instanceof Promise)
+      return found.then((reply) => {
+        count(reply);
+        return reply;
+      });
+    count(found);
+    return found;
+  }
+
   function answer(message: Uint8Array, transport: DnsTransport, from: string): Promise<Buffer> | Buffer | undefined {
     // What goes over TCP was too long for a datagram, and is too long to keep.
     const key = transport === 'udp' ? queryKey(message) : undefined;
     const known = key !== undefined && (own.get(key, message, 0) ?? others.get(key, message, clock.monotonic()));
+    metrics.looked(Boolean(known));
     if (known) return known;
     const query = readQuery(message);
     if (!('question' in query)) return query.code === undefined ? undefined : writeRefusal(message, query.code);
@@ -150,12 +169,17 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
     keep: QueryKey | undefined,
     from: string,
   ): Promise<Buffer> {
-    if (!shares.take(from)) return writeAnswer(query, FAILED, MOST_TCP);
+    if (!shares.take(from)) return rejected(query);
     try {
       return await forwarded(message, query, transport, keep);
     } finally {
       shares.giveBack(from);
     }
+  }
+
+  function rejected(query: DnsQuery): Buffer {
+    metrics.rejected();
+    return writeAnswer(query, FAILED, MOST_TCP);
   }
 
   async function forwarded(
@@ -166,7 +190,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   ): Promise<Buffer> {
     const key = `${transport} ${Buffer.from(message.subarray(2)).toString('latin1')}`;
     const known = asked.get(key);
-    if (!known && asked.size >= MOST_ASKED) return writeAnswer(query, FAILED, MOST_TCP);
+    if (!known && asked.size >= MOST_ASKED) return rejected(query);
     const asking = known ?? ask(Buffer.from(message), query, transport).finally(() => asked.delete(key));
     asked.set(key, asking);
     const found = await asking.catch(() => undefined);
@@ -187,10 +211,14 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
     for (const server of servers.for(question.name)) {
       message.writeUInt16BE(deps.randomId(), 0);
       using time = clock.deadline(ASK_MS, closing.signal);
+      const since = clock.monotonic();
       try {
         const isAnswer = (found: Uint8Array): boolean => isAnswerTo(message, found, raw.length);
-        return Buffer.from(await sockets.ask(server, message, transport, isAnswer, time.signal));
+        const found = Buffer.from(await sockets.ask(server, message, transport, isAnswer, time.signal));
+        metrics.asked(found, clock.monotonic() - since);
+        return found;
       } catch (error) {
+        metrics.asked(undefined, clock.monotonic() - since);
         refused = error;
       }
     }
@@ -232,7 +260,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
     let told = '';
     for (let failures = 0; ; failures++) {
       try {
-        return await sockets.listen(at, { isAllowed, answer });
+        return await sockets.listen(at, { isAllowed, answer: counted });
       } catch (error) {
         const reason = errorText(error);
         if (clock.monotonic() - since >= PATIENCE_MS && reason !== told) {
@@ -272,6 +300,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
     async listening() {
       await listening;
     },
+    metrics: () => metrics.text(own.size + others.size),
     async close() {
       for (const unsubscribe of subscriptions) unsubscribe();
       closing.abort(new Error('closed'));

@@ -64,6 +64,10 @@ export class AnswerCache {
     this.#kept.set(key, { answer: own, until, since: now, places: life?.places ?? [] });
   }
 
+  get size(): number {
+    return this.#kept.size;
+  }
+
   clear(): void {
     this.#kept.clear();
   }

@@ -17,8 +17,15 @@ export class ApiError extends Error {
 }
 
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  const text = JSON.stringify(body);
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+  send(response, status, 'application/json', JSON.stringify(body));
+}
+
+export function sendText(response: ServerResponse, type: string, text: string): void {
+  send(response, 200, type, text);
+}
+
+function send(response: ServerResponse, status: number, type: string, text: string): void {
+  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text) });
   response.end(text);
 }
 

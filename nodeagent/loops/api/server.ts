@@ -16,7 +16,7 @@ import type { PersistentFolders } from '../../ports/persistent-folders.ts';
 import type { UsageMeter } from '../../ports/usage.ts';
 import type { PodManager } from '../pod-manager.ts';
 import type { StatusHub } from '../status-hub.ts';
-import { ApiError, errorBody, sendError, sendJson } from './answers.ts';
+import { ApiError, errorBody, sendError, sendJson, sendText } from './answers.ts';
 import { STREAMS } from './exec.ts';
 import { streamAlike, streamInventory } from './inventory.ts';
 import { streamLogs } from './logs.ts';
@@ -41,11 +41,14 @@ export interface ApiDeps {
   readonly meter: UsageMeter;
   /** Absent where the agent keeps no network. */
   readonly network?: NetworkAccess | undefined;
+  /** In Prometheus' text format; absent where the agent has none. */
+  readonly metrics?: (() => string) | undefined;
   readonly clock: Clock;
   readonly log: Log;
   readonly info: Pick<AgentInfo, 'agentVersion' | 'bundleHash' | 'runtimeHash' | 'pid' | 'startedAt'>;
 }
 
+const METRICS_TYPE = 'text/plain; version=0.0.4';
 const MAX_BODY_BYTES = 256 * 1024 * 1024;
 const MAX_PROBES_BYTES = 256 * 1024;
 /** Exec, attach and port-forward: each takes a connection to the runtime, and buffers. */
@@ -106,6 +109,8 @@ export async function startApi(deps: ApiDeps): Promise<{ close(): Promise<void> 
         return network.report(response, url.searchParams);
       case `POST ${AGENT_API}/network/probes`:
         return network.probe(response, await requestBody(request, undefined, MAX_PROBES_BYTES), closing.signal);
+      case `GET ${AGENT_API}/metrics`:
+        return sendText(response, METRICS_TYPE, deps.metrics?.() ?? '');
       case `GET ${AGENT_API}/usage`:
         return sendUsage(response, { ...logDeps, agentStartedAt: deps.info.startedAt }, closing.signal);
       default:

@@ -181,6 +181,23 @@ describe('the DNS server of a node', () => {
     assert.equal(codeOf(await ask('gone.example.com')), FAILED);
   });
 
+  it('tells what it did, under the names that CoreDNS gives it', () => {
+    const lines = loop.metrics().split('\n');
+    const value = (name: string): number =>
+      Number(
+        lines
+          .find((line) => line.startsWith(name))
+          ?.split(' ')
+          .at(-1),
+      );
+    assert.ok(value('coredns_dns_requests_total{proto="udp",type="A"}') >= 8, lines.join('\n'));
+    assert.ok(value('coredns_dns_requests_total{proto="tcp",type="A"}') >= 2);
+    assert.ok(value('coredns_dns_responses_total{rcode="NXDOMAIN"}') >= 2);
+    assert.ok(value('coredns_dns_responses_total{rcode="SERVFAIL"}') >= 1);
+    assert.ok(value('coredns_cache_hits_total') >= 1);
+    assert.ok(value('plumbline_dns_forward_failures_total') >= 1);
+  });
+
   it('waits for its address where another program has it', async () => {
     const taken = { address: '127.53.0.5', port: 10_053 };
     const holder = createServer().listen(taken.port, taken.address);

@@ -18,6 +18,14 @@ const assignment = new TestAssignment('n', [
 ]);
 
 async function server(t: TestContext, ask: DnsSockets['ask']): Promise<Answer> {
+  return (await counting(t, ask)).answer;
+}
+
+/** `metrics`: the lines without those of buckets, sums and what they mean. */
+async function counting(
+  t: TestContext,
+  ask: DnsSockets['ask'],
+): Promise<{ readonly answer: Answer; readonly metrics: () => readonly string[] }> {
   let answer: Answer | undefined;
   const loop = startDnsServer({
     assignment,
@@ -37,7 +45,15 @@ async function server(t: TestContext, ask: DnsSockets['ask']): Promise<Answer> {
   });
   t.after(() => loop.close());
   await loop.listening();
-  return answer ?? assert.fail('it does not listen');
+  return {
+    answer: answer ?? assert.fail('it does not listen'),
+    metrics: () =>
+      loop
+        .metrics()
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !/^#|_bucket|_sum/.test(line)),
+  };
 }
 
 const query = (name: string): Buffer =>
@@ -101,5 +117,35 @@ describe('a DNS server', () => {
       );
     }
     assert.equal(asked, 1);
+  });
+
+  it('counts what it was asked, what it said, and whom it asked', async (t) => {
+    const { answer, metrics } = await counting(t, (_server, message) => {
+      const { questions: [first] = [] } = decode(Buffer.from(message));
+      return first?.name === 'silent.example' ? Promise.reject(new Error('no')) : Promise.resolve(answerTo(message, 1));
+    });
+    const from = '198.19.1.2';
+    for (const name of ['a.example', 'a.example', 'no.default.svc.cluster.local', 'silent.example'])
+      await packet(answer(query(name), 'udp', from));
+    await packet(answer(encode({ type: 'query', questions: [{ type: 'SRV', name: 'b.example' }] }), 'tcp', from));
+    // No question at all, and one that is cut off.
+    void answer(Buffer.alloc(12), 'udp', from);
+    void answer(query('x.example').subarray(0, 14), 'udp', from);
+    assert.deepEqual(metrics(), [
+      'coredns_dns_requests_total{proto="udp",type="A"} 4',
+      'coredns_dns_requests_total{proto="tcp",type="SRV"} 1',
+      'coredns_dns_requests_total{proto="udp",type="other"} 2',
+      'coredns_dns_responses_total{rcode="NOERROR"} 3',
+      'coredns_dns_responses_total{rcode="NXDOMAIN"} 1',
+      'coredns_dns_responses_total{rcode="SERVFAIL"} 1',
+      'coredns_dns_responses_total{rcode="FORMERR"} 2',
+      'coredns_dns_request_duration_seconds_count 7',
+      'coredns_cache_hits_total 1',
+      'coredns_cache_misses_total 6',
+      'coredns_cache_entries 2',
+      'coredns_proxy_request_duration_seconds_count{proxy_name="forward",rcode="NOERROR"} 2',
+      'plumbline_dns_forward_failures_total 1',
+      'coredns_forward_max_concurrent_rejects_total 0',
+    ]);
   });
 });
