@@ -64,6 +64,9 @@ export function behaviourManifests(): string {
     route('answer', [
       `filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-set, value: set}], add: [{name: x-add, value: added}], remove: [content-type]}}], ${plainOne}`,
     ]),
+    route('cors', [
+      `filters: [{type: CORS, cors: {allowOrigins: ['https://*.foo.test'], allowMethods: [PUT], allowCredentials: true}}], ${plainOne}`,
+    ]),
     route('zero', ['backendRefs: [{name: one, port: 80, weight: 0}, {name: two, port: 80, weight: 0}]']),
     route('kind', ['backendRefs: [{group: example.com, kind: Unknown, name: one, port: 80}]']),
     route('named', [`name: first, ${when(path('/named'))}, ${toTwo}`]),
@@ -153,6 +156,18 @@ export const BEHAVIOURS: readonly (readonly [what: string, requests: readonly As
       ['answer.test/', 'x-set: set'],
       ['answer.test/', 'x-add: added'],
       ['answer.test/', '^200 (?!.*content-type)'],
+    ],
+  ],
+  [
+    'HTTPRouteCORS, HTTPRouteCORSAllowCredentialsBehavior',
+    [
+      [
+        'cors.test/',
+        '^200 .*allow-origin: https://a\\.foo\\.test .*allow-credentials: true .*allow-methods: put ',
+        ...['-X', 'OPTIONS', '-H', 'Origin: https://a.foo.test', '-H', 'Access-Control-Request-Method: PUT'],
+      ],
+      ['cors.test/', `${FROM_ONE}.*allow-credentials: true`, '-H', 'Origin: https://a.foo.test'],
+      ['cors.test/', `${FROM_ONE}(?!.*access-control)`, '-H', 'Origin: https://a.foo.test.evil'],
     ],
   ],
   ['HTTPRouteAllBackendsWeightZero', [['zero.test/', '^500']]],
