@@ -203,6 +203,45 @@ spec:
     );
   });
 
+  it('serve an Ingress of a class of its own as both are in Git, and no longer [conformance: ingress-api, ingressclass-api]', async () => {
+    const written = (backend: string, mark: string): string => `apiVersion: networking.k8s.io/v1
+kind: IngressClass
+metadata: {name: own, labels: {mark: ${mark}}}
+spec: {controller: plumbline.dev/ingress}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: own, labels: {mark: ${mark}}}
+spec:
+  ingressClassName: own
+  rules:
+    - host: own.example.net
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: ${backend}, port: {number: 80}}}}]}
+`;
+    const own = async <K extends 'Ingress' | 'IngressClass'>(kind: K) =>
+      (await fleet.list(kind)).find(({ metadata }) => metadata.name === 'own');
+    for (const [backend, mark, answer] of [
+      ['one', 'first', 'hello from v1'],
+      ['two', 'second', 'hello from v2'],
+    ] as const) {
+      await fleet.write('own.yaml', written(backend, mark));
+      await fleet.commitAndPush(`Serve ${backend} by a class of its own`);
+      await eventually(`${answer} is answered`, 30, async () => {
+        const { status, body } = await ask('own.example.net');
+        return body.startsWith(answer) || Promise.reject(new Error(`${status} ${body}`));
+      });
+      const [ingress, ofClass] = [await own('Ingress'), await own('IngressClass')];
+      assert.deepEqual([ingress?.metadata.labels, ofClass?.metadata.labels], [{ mark }, { mark }]);
+      assert.deepEqual(
+        ingress?.status?.loadBalancer?.ingress?.map(({ ip }) => ip),
+        NODES.map(addressOf),
+      );
+    }
+    await fleet.removeFiles('own.yaml');
+    await eventually('it is gone', 30, async () => (await ask('own.example.net')).status === 404);
+    assert.deepEqual([await own('Ingress'), await own('IngressClass')], [undefined, undefined]);
+  });
+
   it('come into a closed namespace where its ingress controller may, and nothing else of their nodes does', async () => {
     await fleet.write(
       'policy.yaml',
