@@ -21,13 +21,14 @@ function load(port: number, path = '/'): { end(): Promise<{ requests: number; fa
     `http://127.0.0.1:${port}${path}`,
   );
   const wrk = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // One that cannot be run has ended before it is told to.
+  const ended = once(wrk, 'close');
   let out = '';
   wrk.stdout.on('data', (chunk: Buffer) => {
     out += chunk.toString();
   });
   return {
     async end() {
-      const ended = once(wrk, 'close');
       wrk.kill('SIGINT');
       await ended;
       return {
