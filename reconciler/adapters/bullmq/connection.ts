@@ -10,6 +10,9 @@ const LONGEST_RECONNECT_DELAY_MS = 500;
  * the process for two seconds.
  */
 class EndingConnection extends Redis {
+  /** The one that was told last to make room for another: it may take two seconds to close. */
+  #left: Redis['stream'] | undefined;
+
   constructor(options: RedisOptions) {
     super({
       ...options,
@@ -25,6 +28,11 @@ class EndingConnection extends Redis {
 
   override disconnect(reconnect = false): void {
     if (this.status === 'end') return;
+    // Each call that a hanging server leaves without an answer asks for it.
+    if (reconnect && this.status === 'ready') {
+      if (this.#left === this.stream) return;
+      this.#left = this.stream;
+    }
     if (this.status !== 'reconnecting' || reconnect) {
       super.disconnect(reconnect);
       return;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, it } from 'node:test';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
@@ -26,6 +26,17 @@ const PATIENCE_MS = 60_000;
 
 describe('a failover', () => {
   let group: SentinelGroup;
+  const heaped: string[] = [];
+  const heap = ({ name, message }: Error): void => {
+    if (name === 'MaxListenersExceededWarning') heaped.push(message);
+  };
+  before(() => {
+    process.on('warning', heap);
+  });
+  after(() => {
+    process.off('warning', heap);
+    assert.deepEqual(heaped, [], 'what hangs is given up once, not by each call that waits for it');
+  });
   beforeEach(async () => {
     group = await startSentinels();
   });
