@@ -212,6 +212,7 @@ export function startNodeReporter(deps: NodeReporterDeps): NodeReporter {
       waker.wake();
     },
     noteWireGuardKey(publicKey) {
+      if (publicKey === wireguardKey) return;
       wireguardKey = publicKey;
       waker.wake();
     },
