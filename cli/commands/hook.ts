@@ -93,9 +93,11 @@ async function judge(git: GitSource, update: RefUpdate, branch: string, others: 
   const render = (sha: string): Promise<Rendering> =>
     holdingSources((sources) => renderRevision(git, sha, signal, cache, { sources }), others);
   const hasBefore = !NO_COMMIT.test(update.from);
-  const containsBefore = !hasBefore || isAncestor(update.from, update.to);
-  const next = await render(update.to);
-  if (!(await containsBefore))
+  const [next, containsBefore] = await Promise.all([
+    render(update.to),
+    !hasBefore || isAncestor(update.from, update.to),
+  ]);
+  if (!containsBefore)
     say(
       `warning: this is a force-push: it takes ${branch} from ${update.from.slice(0, 12)} to ${update.to.slice(0, 12)}, which does not contain it`,
     );
