@@ -77,9 +77,9 @@ export class AssignmentVersion implements AssignmentView {
   }
 
   get<Key extends ObjectKey>(key: Key): ObjectAt<Key> | undefined {
-    let at: AssignmentVersion = this;
-    while (at.after && !at.after.replaced.has(key)) at = at.after.next;
-    return (at.after ? at.after.replaced.get(key) : this.held.objects.get(key)) as ObjectAt<Key> | undefined;
+    let step = this.after;
+    while (step && !step.replaced.has(key)) step = step.next.after;
+    return (step ? step.replaced.get(key) : this.held.objects.get(key)) as ObjectAt<Key> | undefined;
   }
 
   list<K extends Kind>(kind: K): readonly ObjectsByKind[K][] {
@@ -93,8 +93,8 @@ export class AssignmentVersion implements AssignmentView {
 
   private keysOf(kind: Kind): ObjectKey[] {
     const keys = new Set(this.held.keys.get(kind));
-    for (let at: AssignmentVersion = this; at.after; at = at.after.next)
-      for (const [key, before] of at.after.replaced) if (before?.kind === kind) keys.add(key);
+    for (let step = this.after; step; step = step.next.after)
+      for (const [key, before] of step.replaced) if (before?.kind === kind) keys.add(key);
     return [...keys].sort();
   }
 }

@@ -10,6 +10,7 @@ import git, { type GitHttpResponse, type HttpClient } from 'isomorphic-git';
 import { errorText } from '../../../contracts/errors.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { FETCHED_TAG } from './own-refs.ts';
 import { withSomeHead } from './pkt-line.ts';
 import type { GitRemote } from './remote.ts';
 
@@ -30,9 +31,6 @@ export interface Mirror {
   /** Whether so much was fetched in so many pieces that it is time to renew. */
   isCrowded(): Promise<boolean>;
 }
-
-/** Which tag was fetched last. */
-export const FETCHED_TAG = 'refs/plumbline/fetched';
 
 /** HEAD of a mirror that was not told its remote's. */
 export const NO_HEAD = 'none';

@@ -11,7 +11,7 @@ import type { WantedSource } from '../../core/apps/other-sources.ts';
 import type { GitSource } from '../../ports/git-source.ts';
 import type { OtherRepositories } from '../../ports/other-repositories.ts';
 import { GitCredentials } from './credentials.ts';
-import { FETCHED_TAG } from './mirror.ts';
+import { FETCHED_TAG } from './own-refs.ts';
 import type { Nudges } from './nudges.ts';
 import { openGitSource } from './source.ts';
 
