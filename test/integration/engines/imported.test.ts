@@ -32,7 +32,7 @@ describe('an imported repository', () => {
       tools: {
         value: (signal: AbortSignal) => ({
           ...real.tools(signal),
-          chart: () => Promise.resolve({ ok: false, message: 'is elsewhere' }),
+          chart: () => Promise.resolve({ ok: false, reason: 'mismatch', message: 'it is elsewhere' }),
         }),
       },
     }) as Engines;
