@@ -62,11 +62,17 @@ describe('a request for a log that is followed', () => {
     return answer;
   }
 
+  /** What comes first; the rest waits for who reads it. */
+  async function first(answer: IncomingMessage): Promise<string> {
+    const [chunk] = (await once(answer, 'data')) as [Buffer];
+    answer.pause();
+    return chunk.toString();
+  }
+
   it('ends with the container, whose last line has no end', async () => {
     await writeFile(path, `${line('F', 'one')}\n`);
     const answer = await follow();
-    const [first] = (await once(answer, 'data')) as [Buffer];
-    assert.equal(first.toString(), 'one\n');
+    assert.equal(await first(answer), 'one\n');
     await appendFile(path, `${line('F', 'two')}\n${line('P', 'last')}\n`);
     observed = ENDED;
     assert.equal(await text(answer), 'two\nlast');
@@ -76,7 +82,7 @@ describe('a request for a log that is followed', () => {
   it('ends with a pod that is no more, and its log with it', async () => {
     await writeFile(path, `${line('F', 'one')}\n`);
     const answer = await follow();
-    await once(answer, 'data');
+    await first(answer);
     await rm(join(folder, 'logs'), { recursive: true });
     observed = undefined;
     assert.equal(await text(answer), '');
