@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync } from 'node:crypto';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { ClusterManifest, WIREGUARD_KEY, type Node } from '../../../contracts/objects/index.ts';
 import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
@@ -223,7 +223,7 @@ describe("a machine's WireGuard key", () => {
   beforeEach(() => {
     folder = join(makeFolder('plumb-key-'), 'wireguard');
   });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
+  afterEach(() => rm(dirname(folder), { recursive: true }));
 
   it('is made once, for its owner alone to read', async () => {
     const { path, publicKey } = await wireGuardKey(folder);
