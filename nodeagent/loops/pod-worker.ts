@@ -227,7 +227,11 @@ export function startPodWorker(deps: PodWorkerDeps, start: PodWorkerStart): PodW
   /** Tells what changed while a long step runs. */
   function refresh(): void {
     refreshing ??= look()
-      .then(() => report(plan().over))
+      .then(() => {
+        // What was assigned meanwhile is not told of before it was weighed.
+        allocate();
+        report(plan().over);
+      })
       .catch(() => undefined)
       .finally(() => {
         refreshing = undefined;

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
+import { ANNOTATION } from '../../../nodeagent/core/pod/identity.ts';
 import { createLimiter } from '../../../nodeagent/loops/limiter.ts';
 import { createUserIdHolder } from '../../../nodeagent/loops/user-ids.ts';
 import { startPodWorker, type PodWorkerDeps, type PodWorkerStart } from '../../../nodeagent/loops/pod-worker.ts';
@@ -294,4 +295,61 @@ describe('a pod whose machine goes down', () => {
       await worker.close();
     });
   }
+});
+
+describe('a pod that is resized again while a resize is under way', () => {
+  it('never tells of a generation that nobody weighed', async () => {
+    const asking = (cpu: string, generation: number): Pod => {
+      const resources = { requests: { cpu }, limits: { cpu } };
+      return pod({ containers: [{ name: 'main', image: 'app:1', resources }] }, { generation });
+    };
+    const made = container();
+    const running = {
+      ...made,
+      annotations: {
+        ...made.annotations,
+        [ANNOTATION.resources]: JSON.stringify({ limits: { cpu: '100m' }, requests: { cpu: '100m' } }),
+      },
+    };
+    const updates: (() => void)[] = [];
+    /** A look at the runtime takes as long. */
+    let looking: Promise<void> = Promise.resolve();
+    const deps = depsOn({
+      listSandboxes: async () => [sandbox()],
+      async listContainers() {
+        await looking;
+        return [running];
+      },
+      container: async () => running.detail,
+      sandboxAddresses: async () => ['198.18.0.9'],
+      updateContainer: () => new Promise<void>((resolve) => updates.push(resolve)),
+    });
+    const told: (readonly unknown[])[] = [];
+    const tellPod = deps.hub.tellPod.bind(deps.hub);
+    deps.hub.tellPod = (identity, status) => {
+      told.push([status.observedGeneration, status.conditions?.some(({ type }) => type === 'PodResizeInProgress')]);
+      tellPod(identity, status);
+    };
+    const worker = startPodWorker(deps, startOf(asking('100m', 1)));
+    await until(() => told.length > 0);
+    worker.assign(asking('200m', 2));
+    await until(() => updates.length === 1);
+    let seen = (): void => undefined;
+    looking = new Promise((resolve) => {
+      seen = resolve;
+    });
+    worker.assign(asking('300m', 3));
+    updates[0]?.();
+    await turn();
+    seen();
+    await until(() => updates.length === 2);
+    assert.deepEqual(
+      told.filter(([generation]) => generation === 3).filter(([, isUnderWay]) => isUnderWay !== true),
+      [],
+    );
+    updates[1]?.();
+    await until(() => told.at(-1)?.[1] === false);
+    assert.deepEqual(told.at(-1), [3, false]);
+    await worker.close();
+  });
 });
