@@ -44,9 +44,6 @@ export const NetworkProbe = z.discriminatedUnion('ask', [
 ]);
 export type NetworkProbe = z.infer<typeof NetworkProbe>;
 
-export const NetworkProbes = z.object({ probes: z.array(NetworkProbe).max(NETWORK_LIMITS.probes) });
-export type NetworkProbes = z.infer<typeof NetworkProbes>;
-
 /**
  * `answered`: connected, or resolved; `refused`: somebody is there, and says no (a reset, or no such name); `silent`: nobody
  * answered in time; `failed`: it could not be tried, or the network said why not.

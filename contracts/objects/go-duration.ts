@@ -1,7 +1,8 @@
 /** Durations as Go writes and reads them (`metav1.Duration`): `2160h`, `1h30m`, `2160h0m0s`. Source: Go, time.ParseDuration. */
 import { z } from 'zod';
 
-const PART = /(\d{1,12}(?:\.\d{1,9})?)(h|m|s|ms)/g;
+/** The longest unit first: `ms` begins as `m` does. */
+const PART = /(\d{1,12}(?:\.\d{1,9})?)(ms|h|m|s)/g;
 const UNIT_MS: ReadonlyMap<string, number> = new Map([
   ['h', 3_600_000],
   ['m', 60_000],

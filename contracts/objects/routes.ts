@@ -3,6 +3,7 @@
  * grpcroute_types.go, tlsroute_types.go, shared_types.go) and apis/v1alpha2 (tcproute_types.go). The bounds are theirs.
  */
 import { z } from 'zod';
+import { goDurationMs } from './go-duration.ts';
 import { GATEWAY_GROUP, Hostname, PreciseHostname, referenceTo, SectionName } from './gateway.ts';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { int32, listMap, listSet, NEVER, object, Port, unset } from './schema.ts';
@@ -202,25 +203,12 @@ const GrpcBackendRef = BackendRef.extend({ filters: filters(GrpcFilter) });
 
 /** A duration of Gateway API, such as `1m30s`. Source: GEP-2257. */
 const Duration = z.string().regex(/^([0-9]{1,5}(h|m|s|ms)){1,4}$/, 'must be a duration such as 10s, 500ms or 1m30s');
-const UNIT_MS: ReadonlyMap<string, number> = new Map([
-  ['h', 3_600_000],
-  ['m', 60_000],
-  ['s', 1000],
-  ['ms', 1],
-]);
-/** Milliseconds of such a duration. */
-export function durationMs(text: string): number {
-  let sum = 0;
-  for (const [, amount, unit] of text.matchAll(/(\d+)(ms|h|m|s)/g))
-    sum += Number(amount) * (UNIT_MS.get(unit ?? '') ?? 0);
-  return sum;
-}
 const Timeouts = object({ request: Duration.optional(), backendRequest: Duration.optional() }).refine(
   ({ request, backendRequest }) =>
     request === undefined ||
     backendRequest === undefined ||
-    durationMs(request) === 0 ||
-    durationMs(backendRequest) <= durationMs(request),
+    goDurationMs(request) === 0 ||
+    goDurationMs(backendRequest) <= goDurationMs(request),
   { path: ['backendRequest'], message: 'must not be longer than request' },
 );
 

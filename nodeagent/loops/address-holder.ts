@@ -150,7 +150,10 @@ export function startAddressHolder({
       }
       return balancers.delete(key);
     }
-    return isKeyOf(key, 'Node', 'IPAddressPool', 'L2Advertisement', 'EndpointSlice') && balancers.size > 0;
+    // Where endpoints are matters to no other.
+    if (isKeyOf(key, 'EndpointSlice'))
+      return [...balancers.values()].some(({ spec }) => spec.externalTrafficPolicy === 'Local');
+    return isKeyOf(key, 'Node', 'IPAddressPool', 'L2Advertisement') && balancers.size > 0;
   };
 
   const onAssignment = (changed: readonly ObjectKey[]): void => {

@@ -18,3 +18,8 @@ export interface CommandOptions {
  * `ENOENT`), when it ran for longer than the adapter allows, or when the signal aborted; the process is gone then.
  */
 export type RunCommand = (argv: readonly string[], options: CommandOptions) => Promise<CommandResult>;
+
+/** Whether it rejected because the machine does not have the program. */
+export function isMissingProgram(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

@@ -3,7 +3,7 @@ import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/pr
 import { join } from 'node:path';
 import type { BgpDaemon } from '../../ports/bgp-daemon.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { readSessions } from '../../core/bgp/render.ts';
 import { ask, NobodyThere, type Answer } from './control-socket.ts';
 
@@ -81,7 +81,7 @@ export function createBird({ run, clock, folder }: BirdSettings): BgpDaemon {
         if (major === '2' && (minor !== '0' || Number(patch) >= 8)) return undefined;
         return `bird is not of version 2, from 2.0.8 on: ${(stderr + stdout).trim().slice(0, 100)}`;
       } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+        if (!isMissingProgram(cause)) throw cause;
         return 'BIRD is not installed: apt-get install bird2';
       }
     },

@@ -7,7 +7,7 @@ import { CONFIG_FILE, type ProxyPlaces } from '../../core/proxy/render.ts';
 import { complaintsIn, readEdition, readServers } from '../../core/proxy/runtime-words.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { LoadOutcome, Proxy, ProxyFiles } from '../../ports/proxy.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { ask, commandLines } from './runtime-socket.ts';
 
 export interface HaproxySettings {
@@ -182,7 +182,7 @@ export async function createHaproxy({ run, clock, folder }: HaproxySettings): Pr
         if (major > 2 || (major === 2 && minor >= 6)) return undefined;
         return 'haproxy is older than 2.6: install a newer one';
       } catch (cause) {
-        if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+        if (!isMissingProgram(cause)) throw cause;
         return 'haproxy is not installed: apt-get install haproxy';
       }
     },

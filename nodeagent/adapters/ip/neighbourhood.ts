@@ -1,7 +1,7 @@
 /** `Neighbourhood` on Linux. */
 import { connect } from 'node:net';
 import type { Neighbourhood } from '../../ports/neighbourhood.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { parseLinks } from './json.ts';
 
 /** sshd's: it is what every machine of a cluster has open. */
@@ -44,7 +44,7 @@ export function createNeighbourhood(run: RunCommand, port = PORT): Neighbourhood
           await run(['arping', '-q', '-U', '-c', '1', '-w', '1', '-I', name, '-s', address, address], { signal });
         return 'done';
       } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return 'unsupported';
+        if (isMissingProgram(error)) return 'unsupported';
         throw error;
       }
     },

@@ -2,7 +2,7 @@
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import type { Link, PresentWireGuard } from '../../core/routes/model.ts';
 import { readWireGuardPeers } from '../../core/routes/wireguard.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import type { WireGuardKey } from '../../ports/routing.ts';
 
 const DEVICE = NODE_NAMES.wireguardDevice;
@@ -59,10 +59,6 @@ export async function inspectWireGuard(run: RunCommand, link: Link, signal: Abor
       keepalive: await ask('persistent-keepalive'),
     }),
   };
-}
-
-function isMissingProgram(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 
 function firstLine(text: string): string {

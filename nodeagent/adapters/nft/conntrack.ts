@@ -2,8 +2,7 @@
 import type { Family } from '../../../contracts/ip.ts';
 import type { Flow, StaleFlow } from '../../core/data-plane/flows.ts';
 import type { PacketFilter } from '../../ports/packet-filter.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
-import { isMissingProgram } from './stderr.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 
 const FAMILY: Readonly<Record<Family, string>> = { IPv4: 'ipv4', IPv6: 'ipv6' };
 

@@ -1,8 +1,8 @@
 /** Rules of others that packets of pods do not survive. A drop is final in nftables: no rule of ours can overrule it. */
 import type { ForwardDrop } from '../../ports/packet-filter.ts';
-import type { RunCommand } from '../../ports/run-command.ts';
+import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { chainsOf } from './listing.ts';
-import { explainNftFailure, isMissingProgram } from './stderr.ts';
+import { explainNftFailure } from './stderr.ts';
 
 /** Base chains on the forward hook that drop by policy and name `podRange` in no rule of their table. */
 export async function listForwardDrops(

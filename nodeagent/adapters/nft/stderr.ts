@@ -22,8 +22,3 @@ export function isNoSuchTable(stderr: string): boolean {
 export function isInUse(stderr: string): boolean {
   return stderr.includes('Device or resource busy');
 }
-
-/** The machine does not have the program. */
-export function isMissingProgram(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}

@@ -72,8 +72,10 @@ export function announcedAddresses({
           const at = internalIP(node);
           return at === undefined ? [] : [{ node: node.metadata.name, address: at }];
         })
-        .sort((a, b) => compare(rank(a.node, address), rank(b.node, address)))
-        .slice(0, MOST_CANDIDATES);
+        .map((candidate) => ({ candidate, rank: rank(candidate.node, address) }))
+        .sort((a, b) => compare(a.rank, b.rank))
+        .slice(0, MOST_CANDIDATES)
+        .map(({ candidate }) => candidate);
       return [{ address, order, devices: [...new Set(by.flatMap(({ spec }) => spec.interfaces ?? []))].sort() }];
     });
 }

@@ -1,6 +1,6 @@
 /** From rules of HTTPRoutes and GRPCRoutes to those of a proxy. Source: Gateway API, apis/v1/{httproute,grpcroute}_types.go. */
 import {
-  durationMs,
+  goDurationMs,
   type GrpcMatch,
   type GrpcRule,
   type HttpFilter,
@@ -174,7 +174,7 @@ function filtersOf(filters: readonly HttpFilter[], find: Find): readonly ProxyFi
 function timeoutsOf(rule: HttpRule | GrpcRule): Pick<ProxyRule, 'requestTimeoutMs' | 'backendTimeoutMs'> {
   if (!('timeouts' in rule) || rule.timeouts === undefined) return {};
   const [request, backend] = [rule.timeouts.request, rule.timeouts.backendRequest].map((text) =>
-    text === undefined ? 0 : durationMs(text),
+    text === undefined ? 0 : goDurationMs(text),
   );
   // Of no length: no limit.
   return { ...(request && { requestTimeoutMs: request }), ...(backend && { backendTimeoutMs: backend }) };
