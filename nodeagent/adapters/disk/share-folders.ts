@@ -70,7 +70,8 @@ export function shareFolders(
       onShare(folder, signal, async (top) => {
         const notes = await openWay(top, [SHARE_NOTES, noteOf(folder.folder)], NOTES_MODE);
         try {
-          await (await open(pathOf(notes, folder.volume), 'a', 0o600)).close();
+          // Whatever has the name by now stays unopened: of a link or a pipe the entry is as good.
+          await open(pathOf(notes, folder.volume), 'wx', 0o600).then((entry) => entry.close(), unlessThere);
         } finally {
           await notes.close();
         }
@@ -108,9 +109,8 @@ async function takeAway(
   const notes = await openWay(own, [noteOf(folder)]).catch(noneAsUndefined);
   if (!notes) return;
   try {
-    const entries = await readdir(pathOf(notes));
-    if (!entries.includes(volume)) return;
-    if (entries.length === 1)
+    if (!(await lstat(pathOf(notes, volume)).catch(noneAsUndefined))) return;
+    if (await hasOneEntry(notes))
       await moveAway(top, folder, (parent, name) =>
         onDelete === 'archive' ? archiveOf(parent, name, volume) : Promise.resolve(gone),
       );
@@ -157,10 +157,7 @@ async function openWay(top: FileHandle, parts: readonly string[], mode?: number)
   try {
     for (const part of parts) {
       const at = pathOf(place, part);
-      if (mode !== undefined)
-        await mkdir(at, { mode }).catch((cause: NodeJS.ErrnoException) => {
-          if (cause.code !== 'EEXIST') throw cause;
-        });
+      if (mode !== undefined) await mkdir(at, { mode }).catch(unlessThere);
       const next = await openFolder(at);
       await place.close();
       place = next;
@@ -169,6 +166,16 @@ async function openWay(top: FileHandle, parts: readonly string[], mode?: number)
   } catch (cause) {
     await place.close();
     throw cause;
+  }
+}
+
+/** However many there are: a container may have put them there. */
+async function hasOneEntry(folder: FileHandle): Promise<boolean> {
+  const entries = await opendir(pathOf(folder));
+  try {
+    return (await entries.read()) !== null && (await entries.read()) === null;
+  } finally {
+    await entries.close();
   }
 }
 
@@ -189,6 +196,10 @@ async function permit(folder: FileHandle, mode: number | undefined): Promise<voi
 
 async function isFolder(path: string): Promise<boolean> {
   return (await lstat(path).catch(noneAsUndefined))?.isDirectory() === true;
+}
+
+function unlessThere(cause: NodeJS.ErrnoException): void {
+  if (cause.code !== 'EEXIST') throw cause;
 }
 
 function noneAsUndefined(cause: NodeJS.ErrnoException): undefined {

@@ -3,7 +3,7 @@
  * mounted by another program stands in for what a server exports: it keeps what is in it from one mount to the next.
  */
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ShareFolder } from '../../../contracts/objects/nfs-volumes.ts';
@@ -151,6 +151,23 @@ describe('folders of a share', () => {
     await writeFile(join(outside, 'row'), '1');
     await remove({ folder: 'other/data' });
     assert.deepEqual([await readdir(join(exported, 'other')), await readdir(outside)], [[], ['row']]);
+  });
+
+  it('are noted without opening what a container has put in the place of the entry', async () => {
+    await make();
+    const [folderOf = ''] = await notes();
+    const entry = join(exported, '.plumbline', folderOf, 'pvc-a');
+    const outside = join(exported, '../outside');
+    await rm(entry);
+    await symlink(outside, entry);
+    await make();
+    await assert.rejects(stat(outside), { code: 'ENOENT' });
+    await rm(entry);
+    // Who opens a pipe to write waits for one who reads.
+    await createRunCommand()(['mkfifo', entry], { signal });
+    await make();
+    await remove();
+    assert.deepEqual([await shown(), await notes()], [[], []]);
   });
 
   it('are no folders of this machine where the share is not mounted', async () => {
