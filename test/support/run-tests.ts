@@ -1,7 +1,8 @@
 /**
- * `run-tests.ts [--alone] CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves
+ * `run-tests.ts [--alone] [--bound SECONDS] CONCURRENCY FILE...`: test files, a process each, as `node --test` runs them. But that leaves
  * without its files' processes when it gets SIGINT or SIGTERM; this passes the end on to them and waits until they have
- * taken down what they made. `--alone`: each file in namespaces of its own, by `alone.sh`. Keeps which of Kubernetes' conformance behaviours were shown. REPORTER is spec, tap, dot or junit.
+ * taken down what they made. `--alone`: each file in namespaces of its own, by `alone.sh`. A file that takes longer than the bound is ended, and has
+ * failed. Keeps which of Kubernetes' conformance behaviours were shown. REPORTER is spec, tap, dot or junit.
  * Where FAILURES is the path of a file, a line for each test that failed is added to it.
  */
 import { setMaxListeners } from 'node:events';
@@ -20,7 +21,10 @@ const BOUND_MS = 300_000;
 /** The time that a file took is told from here on. */
 const LONG_MS = 10_000;
 
-const { values: options, positionals } = parseArgs({ options: { alone: { type: 'boolean' } }, allowPositionals: true });
+const { values: options, positionals } = parseArgs({
+  options: { alone: { type: 'boolean' }, bound: { type: 'string' } },
+  allowPositionals: true,
+});
 const [concurrency, ...files] = positionals;
 const stop = new AbortController();
 setMaxListeners(0, stop.signal);
@@ -42,7 +46,8 @@ const reporters = { spec: new spec(), tap, dot, junit };
 const paths = files.map((file) => resolve(file));
 // node:test starts its files' processes by this.
 if (options.alone === true) process.execPath = join(import.meta.dirname, 'alone.sh');
-const tests = run({ files: paths, concurrency: Number(concurrency), signal: stop.signal });
+const timeout = options.bound === undefined ? Infinity : 1000 * Number(options.bound);
+const tests = run({ files: paths, concurrency: Number(concurrency), signal: stop.signal, timeout });
 const conformance = new ConformanceRecord(readBehaviours());
 const failures = process.env['FAILURES'];
 // Not of runs that a test starts.

@@ -4,7 +4,8 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . test/support/attend.sh
 shopt -s globstar nullglob
-files=() alone=()
+# A file's bound is more than the longest takes on a busy machine: one boots a machine of its own.
+files=() alone=() bound=600
 for tier in ${1//+/ }; do
   for file in test/"$tier"/**/*.test.ts; do
     [[ ${file#test/"$tier"/} == *"${2:-}"* ]] && files+=("$file")
@@ -15,6 +16,7 @@ if [ ${#files[@]} = 0 ]; then
   exit 2
 fi
 if [ "$1" != unit ]; then
+  bound=1800
   attend node build.mjs
   # By no file once more.
   export PLUMB_BUILT=1
@@ -23,4 +25,4 @@ if [ "$(uname -s)$(id -u)" = Linux0 ] && [ "$1" != unit ]; then
   alone=(--alone)
   attend node --import tsx test/support/fetch.ts
 fi
-attend node --import tsx test/support/run-tests.ts ${alone[@]+"${alone[@]}"} "${PLACES:-2}" "${files[@]}"
+attend node --import tsx test/support/run-tests.ts ${alone[@]+"${alone[@]}"} --bound "$bound" "${PLACES:-2}" "${files[@]}"

@@ -153,11 +153,8 @@ describe('following a node', () => {
   });
 
   it('knows the node by what it tells, and by host name where it is reached', async () => {
-    const atAddress = async (address: string): Promise<void> => {
-      const current = w.cache.get(objectKey('Machine', undefined, 'box'));
-      assert.ok(current);
-      await w.cache.write([{ op: 'update', object: { ...current, spec: { ...current.spec, address } } }]);
-    };
+    const atAddress = (address: string): Promise<void> =>
+      w.change(objectKey('Machine', undefined, 'box'), (before) => ({ ...before, spec: { ...before.spec, address } }));
     assert.equal(addressOfNode(), OWN);
     await atAddress(NAME);
     await w.until(() => addressOfNode() === REACHED, 'the address that the name stands for', 30);
@@ -276,15 +273,13 @@ describe('following a node', () => {
 
   it('says on the Machine that its host key changed, and tries again when the Machine is corrected', async () => {
     const wrong = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl';
-    const made = await put({ ...machine, metadata: { name: 'wrong' }, spec: { ...machine.spec, hostKey: wrong } });
-    const connected = () =>
-      findCondition(w.cache.get(objectKey('Machine', undefined, 'wrong'))?.status?.conditions, 'Connected');
+    await put({ ...machine, metadata: { name: 'wrong' }, spec: { ...machine.spec, hostKey: wrong } });
+    const key = objectKey('Machine', undefined, 'wrong');
+    const connected = () => findCondition(w.cache.get(key)?.status?.conditions, 'Connected');
     await w.until(() => connected()?.reason === 'HostKeyChanged', 'HostKeyChanged');
     assert.match(connected()?.message ?? '', /SHA256:.*expected SHA256:/);
     await w.until(() => w.cache.list('Event').some((event) => event.reason === 'HostKeyChanged'), 'an event');
-    const current = w.cache.get(keyOf(made));
-    assert.ok(current?.kind === 'Machine');
-    await w.cache.write([{ op: 'update', object: { ...current, spec: machine.spec } }]);
+    await w.change(key, (before) => ({ ...before, spec: machine.spec }));
     await w.until(() => connected()?.status === 'True', 'connected after the correction');
   });
 });

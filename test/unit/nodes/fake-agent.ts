@@ -1,4 +1,5 @@
 /** An agent behind a memory machine: keeps what it is sent, says what a test tells it to say. */
+import assert from 'node:assert/strict';
 import { createServer, type ServerResponse } from 'node:http';
 import {
   AGENT_API,
@@ -15,6 +16,7 @@ import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objec
 import { alikeLines } from '../../../nodeagent/loops/api/inventory.ts';
 import { MemoryMachine } from '../../../reconciler/adapters/memory/node-transport.ts';
 import type { AgentPayloads } from '../../../reconciler/ports/agent-payloads.ts';
+import { whenOver } from '../../support/patience.ts';
 
 export const PAYLOADS: AgentPayloads = {
   get: async (arch) => ({
@@ -160,9 +162,16 @@ export class FakeAgent {
     for (const listener of this.#listeners) listener.end();
   }
 
-  /** Resolves once `look` holds after an update, or when a listener comes or goes. */
+  /** Resolves once `look` holds after an update, or when a listener comes or goes; rejects after 10 s. */
   async until(look: () => boolean): Promise<void> {
-    while (!look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    let isOver = false;
+    const forget = whenOver(10_000, () => {
+      isOver = true;
+      this.#wake();
+    });
+    while (!isOver && !look()) await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    forget();
+    assert.ok(!isOver, `not within 10 s: ${String(look)}; the agent has ${[...this.objects.keys()].join(', ')}`);
   }
 
   #inventory(asDigests: boolean): readonly InventoryLine[] {

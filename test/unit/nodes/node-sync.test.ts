@@ -204,9 +204,10 @@ describe('node sync', () => {
       of.say({ type: 'node', node: { ...NODE_REPORT, networkVersion: of.version } });
     };
     await w.writer.submit([{ do: 'delete', key: keyOf(p), uid: p.metadata.uid, graceSeconds: 20 }], 'test', w.signal);
-    await w.cache.write([
-      { op: 'update', object: { ...before, ...sliceOf(p, true), metadata: before.metadata } as Stored },
-    ]);
+    await w.change(objectKey('EndpointSlice', 'default', before.metadata.name), ({ metadata }) => ({
+      ...(sliceOf(p, true) as StoredOf<'EndpointSlice'>),
+      metadata,
+    }));
     await Promise.all([agent, other].map((one) => one.until(() => hasIt([one]))));
     enforce(agent);
     // Something that comes after it on the same way: had the agent been told, it would be by now.

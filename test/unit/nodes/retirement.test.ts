@@ -22,19 +22,13 @@ describe("a server that is the cluster's no more", () => {
     assert.ok(result?.ok, JSON.stringify(result));
     return result.object as Stored;
   };
-  const machineNow = () => {
-    const found = w.cache.get(objectKey('Machine', undefined, 'n1'));
-    assert.ok(found);
-    return found;
-  };
+  const key = objectKey('Machine', undefined, 'n1');
   const remove = async (): Promise<void> => {
-    const { metadata } = machineNow();
-    await w.cache.write([{ op: 'delete', key: objectKey('Machine', undefined, 'n1'), uid: metadata.uid }]);
+    const [result] = await w.cache.write([{ op: 'delete', key }]);
+    assert.ok(result?.ok, JSON.stringify(result));
   };
-  const change = async (spec: Partial<StoredOf<'Machine'>['spec']>): Promise<void> => {
-    const before = machineNow();
-    await w.cache.write([{ op: 'update', object: { ...before, spec: { ...before.spec, ...spec } } }]);
-  };
+  const change = (spec: Partial<StoredOf<'Machine'>['spec']>): Promise<void> =>
+    w.change(key, (before) => ({ ...before, spec: { ...before.spec, ...spec } }));
   /** As when its power is cut; what it had it has again when it is back. */
   const powerOff = (): void => {
     transport.machines.delete('198.18.0.2:22');

@@ -12,7 +12,7 @@ import { ControllerManager } from '../../../reconciler/controllers/runtime/manag
 import type { Clock } from '../../../reconciler/ports/clock.ts';
 import type { WriteOp } from '../../../reconciler/ports/object-store.ts';
 import type { Log, LogFields } from '../../../reconciler/ports/log.ts';
-import type { KindRegistry, Stored } from '../../../contracts/objects/index.ts';
+import type { KindRegistry, ObjectKey, Stored, StoredAt } from '../../../contracts/objects/index.ts';
 import { whenOver } from '../../support/patience.ts';
 
 export class MemoryLog implements Log {
@@ -49,6 +49,8 @@ export interface World {
     controllers: readonly Controller[],
     options?: { readonly resyncMs?: number; readonly concurrency?: number },
   ): ControllerManager;
+  /** Writes what `make` makes of an object, also where somebody else writes it meanwhile, as whoever tells its status does. */
+  change<Key extends ObjectKey>(key: Key, make: (before: StoredAt<Key>) => Stored): Promise<void>;
   /** Resolves when `look` holds after a change of the cache; rejects after 10 s, or as many as are given. */
   until(look: () => boolean, what: string, seconds?: number): Promise<void>;
   close(): Promise<void>;
@@ -109,6 +111,15 @@ export async function world(
       });
       managers.push(manager);
       return manager;
+    },
+    change: async (key, make) => {
+      for (;;) {
+        const before = cache.get(key);
+        assert.ok(before, `${key} is not there`);
+        const [result] = await cache.write([{ op: 'update', object: make(before) }]);
+        if (result?.ok) return;
+        assert.equal(result?.reason, 'Conflict', result?.message);
+      }
     },
     until: (look, what, seconds = 10) => until(cache, look, what, seconds),
     close: async () => {
