@@ -29,12 +29,12 @@ describe('a run of test files', () => {
     const { NODE_TEST_CONTEXT: _ours, ...env } = process.env;
     const { status, stdout } = spawnSync(
       process.execPath,
-      ['--import', 'tsx', 'test/support/run-tests.ts', '--bound', '3', '1', ...files],
-      { encoding: 'utf8', timeout: 60_000, env: { ...env, FAILURES: failures, REPORTER: 'spec' } },
+      ['--import', 'tsx', 'test/support/run-tests.ts', '--bound', '10', '1', ...files],
+      { encoding: 'utf8', timeout: 120_000, env: { ...env, FAILURES: failures, REPORTER: 'spec' } },
     );
     assert.equal(status, 1, stdout);
     assert.match(stdout, /✖ .*hangs\.test\.mjs/);
-    assert.match(readFileSync(failures, 'utf8'), /^\S*hangs\.test\.mjs: .*timed out after 3000ms\n$/);
+    assert.match(readFileSync(failures, 'utf8'), /^\S*hangs\.test\.mjs: .*timed out after 10000ms\n$/);
     assert.match(stdout, /✔ is run all the same/);
   });
 });

@@ -235,8 +235,10 @@ describe('a definition', () => {
       await made(w, widget('held', {}, { finalizers: ['example.com/hold'] }));
       await w.writer.submit([{ do: 'delete', key, uid: stored(w)?.metadata.uid ?? '' }], 'test', w.signal);
       await gone(w, widgetKey('a'));
+      const isGoing = () => objectAt(w.cache, widgetKey('held'))?.metadata.deletionTimestamp !== undefined;
+      await w.until(isGoing, 'the one that is held goes too');
       const held = objectAt(w.cache, widgetKey('held'));
-      assert.ok(held?.metadata.deletionTimestamp);
+      assert.ok(held);
       assert.ok(stored(w)?.metadata.deletionTimestamp, 'it waits for the last of its objects');
       const [problem] = await w.writer.attempt([{ do: 'create', object: widget('b') }], 'test', w.signal);
       assert.match(problem?.message ?? '', /definition of widgets.example.com is being deleted/);
