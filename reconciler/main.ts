@@ -6,6 +6,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { RedisOptions } from 'ioredis';
 import { HttpAcmeServers } from './adapters/acme/servers.ts';
+import { DnsRecords } from './adapters/dns01/records.ts';
 import { AgeFileDecryptor } from './adapters/age/file-decryptor.ts';
 import { type GitCredentials, Nudges, openGitSource, otherRepositories } from './adapters/git/index.ts';
 import { openEngines } from './adapters/engines/index.ts';
@@ -149,6 +150,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
         }),
       series: new PrometheusSource({ clock }),
       acme: new HttpAcmeServers({ clock }),
+      challengeRecords: new DnsRecords({ clock }),
       vault: new FileVault({ dir: home.vaultDir, sealKey: home.sealKey, log }),
       homeId: home.id,
       tokenKey: home.tokenKey,

@@ -183,18 +183,64 @@ const Http01 = object({
   ).optional(),
   gatewayHTTPRoute: object({}, { ...NOTHING_IS_RUN, labels: 'anything', parentRefs: 'anything' }).optional(),
 });
-const Solver = object(
-  {
-    /** The names that it is for: those that are written, or in a zone; any where none is written. */
-    selector: object({
-      matchLabels: Labels.optional(),
-      dnsNames: z.array(Hostname).max(1000, 'must have at most 1000 entries').default([]),
-      dnsZones: z.array(DnsSubdomain).max(1000, 'must have at most 1000 entries').default([]),
-    }).optional(),
-    http01: Http01,
-  },
-  { dns01: NEVER },
+/** One entry of a Secret, where {@link SecretKey} has. */
+const SecretEntry = object({ name: DnsSubdomain, key: DataKey });
+const TSIG_ALGORITHMS = ['HMACMD5', 'HMACSHA1', 'HMACSHA256', 'HMACSHA512'] as const;
+/** `host:port`, `[address]:port`, or either without a port. Source: cert-manager, pkg/issuer/acme/dns/util, ValidNameserver. */
+const Nameserver = z
+  .string()
+  .max(260, 'must be no more than 260 characters')
+  .regex(
+    /^(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)(?::\d{1,5})?$/,
+    'must be a name or an address, with a port where it is not 53; an IPv6 address in brackets',
+  );
+const Rfc2136 = object({
+  nameserver: Nameserver,
+  protocol: unset('', z.enum(['TCP', 'UDP']).default('UDP')),
+  tsigKeyName: unset('', DnsSubdomain.optional()),
+  tsigAlgorithm: unset('', z.enum(TSIG_ALGORITHMS).default('HMACMD5')),
+  tsigSecretSecretRef: SecretEntry.optional(),
+}).refine(
+  ({ tsigKeyName, tsigSecretSecretRef }) => (tsigKeyName === undefined) === (tsigSecretSecretRef === undefined),
+  'must have both tsigKeyName and tsigSecretSecretRef, or neither',
 );
+const Cloudflare = object({
+  email: unset('', Text(320).optional()),
+  apiTokenSecretRef: SecretEntry.optional(),
+  apiKeySecretRef: SecretEntry.optional(),
+}).refine(
+  ({ email, apiTokenSecretRef, apiKeySecretRef }) =>
+    apiTokenSecretRef ? apiKeySecretRef === undefined : apiKeySecretRef !== undefined && email !== undefined,
+  'must have apiTokenSecretRef, or apiKeySecretRef with email',
+);
+const Dns01 = object(
+  { rfc2136: Rfc2136.optional(), cloudflare: Cloudflare.optional() },
+  {
+    cnameStrategy: ['', 'None'],
+    acmeDNS: NEVER,
+    akamai: NEVER,
+    azureDNS: NEVER,
+    cloudDNS: NEVER,
+    digitalocean: NEVER,
+    route53: NEVER,
+    webhook: NEVER,
+  },
+).refine(
+  ({ rfc2136, cloudflare }) => (rfc2136 === undefined) !== (cloudflare === undefined),
+  'must have one of rfc2136 and cloudflare',
+);
+export type AcmeDns01 = z.infer<typeof Dns01>;
+
+const Solver = object({
+  /** The names that it is for: those that are written, or in a zone; any where none is written. */
+  selector: object({
+    matchLabels: Labels.optional(),
+    dnsNames: z.array(Hostname).max(1000, 'must have at most 1000 entries').default([]),
+    dnsZones: z.array(DnsSubdomain).max(1000, 'must have at most 1000 entries').default([]),
+  }).optional(),
+  http01: Http01.optional(),
+  dns01: Dns01.optional(),
+}).refine(({ http01, dns01 }) => (http01 === undefined) !== (dns01 === undefined), 'must have one of http01 and dns01');
 export type AcmeSolver = z.infer<typeof Solver>;
 
 const MOST_SOLVERS = 100;
@@ -312,17 +358,22 @@ export interface Challenge {
     /** Lower case, no wildcard. */
     readonly dnsName: string;
     readonly wildcard: boolean;
-    readonly type: 'HTTP-01';
+    readonly type: 'HTTP-01' | 'DNS-01';
     /** base64url, as RFC 8555 has it. */
     readonly token: string;
-    /** What is answered at `/.well-known/acme-challenge/TOKEN`: the token, and the thumbprint of the account's key. No secret. */
+    /**
+     * What is answered at `/.well-known/acme-challenge/TOKEN`, the token and the thumbprint of the account's key; or the text of
+     * the TXT record. No secret.
+     */
     readonly key: string;
+    /** Who serves the name's zone, as its issuer said: what was put there is taken away by it. Of DNS-01. */
+    readonly solver?: { readonly dns01: AcmeDns01 };
     readonly issuerRef: IssuerRef;
   };
   readonly status?: {
     /** Whether the server was told to look. */
     readonly processing: boolean;
-    /** Whether the proxies of all gateway nodes answer it. */
+    /** Whether the proxies of all gateway nodes answer it; of DNS-01, whether its record was made. */
     readonly presented: boolean;
     readonly reason?: string;
     readonly state?: AcmeState;
@@ -335,6 +386,8 @@ export const CERTIFICATE_NAME = 'cert-manager.io/certificate-name';
 export const ISSUER_NAME = 'cert-manager.io/issuer-name';
 export const ISSUER_KIND = 'cert-manager.io/issuer-kind';
 export const ISSUER_GROUP = 'cert-manager.io/issuer-group';
+/** On a Challenge for as long as it may have a record. */
+export const CHALLENGE_FINALIZER = 'acme.cert-manager.io/finalizer';
 /** On Secrets that certificates and keys of accounts are kept in. */
 export const FOR_CERT_MANAGER = 'controller.cert-manager.io/fao';
 export const NEXT_PRIVATE_KEY = 'cert-manager.io/next-private-key';

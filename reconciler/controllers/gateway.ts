@@ -14,7 +14,7 @@ import {
   type StoredService,
 } from '../../contracts/objects/index.ts';
 import { certificateProblem } from '../core/gateway/certificates.ts';
-import { openChallenges } from '../core/gateway/challenges.ts';
+import { answeredByProxies } from '../core/gateway/challenges.ts';
 import { configMapFact, namespaceFact, nodeFact, secretFact, serviceFact, wholeFact } from '../core/gateway/facts.ts';
 import { gatewayNodes } from '../core/gateway/nodes.ts';
 import { planGateways } from '../core/gateway/plan.ts';
@@ -167,7 +167,7 @@ function decide(seen: Seen, { view, now }: PassContext): Decision {
     backendTlsPolicies: view.list('BackendTLSPolicy'),
     ingresses: view.list('Ingress'),
     ingressClasses: view.list('IngressClass'),
-    challenges: openChallenges(view.list('Challenge')),
+    challenges: answeredByProxies(view.list('Challenge')),
     nodes: gatewayNodes(seen.nodes(), gateway.nodeSelector, (node) =>
       view.get(objectKey('ProxyConfig', undefined, node)),
     ),

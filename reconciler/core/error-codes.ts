@@ -99,6 +99,7 @@ const METRICS = {
 
 const CERTIFICATES = {
   AcmeUnavailable: 'backoff',
+  DnsProviderFailed: 'backoff',
   AcmeRefused: 'never',
 } as const;
 

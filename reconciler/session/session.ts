@@ -31,6 +31,7 @@ import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { shardOf } from '../core/leases/shards.ts';
 import type { SigningKey } from '../core/service-accounts/signing-key.ts';
 import type { AcmeServers } from '../ports/acme-server.ts';
+import type { ChallengeRecords } from '../ports/challenge-records.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
 import type { CertificateVault } from '../ports/certificate-vault.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -74,6 +75,7 @@ export interface SessionOptions {
   readonly series: SeriesSource;
   /** Who issues certificates, and where what they issued is kept. */
   readonly acme: AcmeServers;
+  readonly challengeRecords: ChallengeRecords;
   readonly vault: CertificateVault;
   /** Names this control plane's home, over restarts, and no other's. */
   readonly homeId: string;
@@ -351,6 +353,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
                 submit: (steps, signal) => writer.submit(steps, 'cert-manager', signal),
                 vault: options.vault,
                 acme: options.acme,
+                records: options.challengeRecords,
                 clock,
                 log,
               })

@@ -30,15 +30,18 @@ export interface PebbleOptions {
   readonly httpPort: number;
   /** How long a certificate lasts. */
   readonly lifeSeconds?: number;
+  /** The port of the loopback where names are looked up, instead of `address` for all of them. */
+  readonly dnsPort?: number;
 }
 
 const START_MS = 60_000;
 const LOOK_MS = 50;
 
-export async function startTestPebble({ address, httpPort, lifeSeconds }: PebbleOptions): Promise<TestPebble> {
+export async function startTestPebble({ address, httpPort, lifeSeconds, ...more }: PebbleOptions): Promise<TestPebble> {
   const dir = makeFolder('plumb-pebble-');
   const authority = testAuthority();
-  const [port, managementPort, dnsPort] = [await freePort(), await freePort(), await freePort()];
+  const [port, managementPort] = [await freePort(), await freePort()];
+  const dnsPort = more.dnsPort ?? (await freePort());
   const { cert, key } = authority.issue('IP:127.0.0.1');
   await writeFile(join(dir, 'cert.pem'), cert);
   await writeFile(join(dir, 'key.pem'), key, { mode: 0o600 });
@@ -57,7 +60,7 @@ export async function startTestPebble({ address, httpPort, lifeSeconds }: Pebble
   const dns = ['-defaultIPv4', address, '-defaultIPv6', '', '-dns01', `127.0.0.1:${dnsPort}`];
   const none = ['-http01', '', '-https01', '', '-tlsalpn01', '', '-management', ''];
   const processes = [
-    start('pebble-challtestsrv', [...dns, ...none]),
+    ...(more.dnsPort === undefined ? [start('pebble-challtestsrv', [...dns, ...none])] : []),
     start('pebble', ['-config', join(dir, 'pebble.json'), '-dnsserver', `127.0.0.1:${dnsPort}`]),
   ];
   const close = async (): Promise<void> => {

@@ -1,6 +1,7 @@
 /** An ACME server in this process: for tests, and to see what is asked of one. */
 import { createPublicKey, randomBytes, X509Certificate, type KeyObject } from 'node:crypto';
 import { AcmeRefusal, AcmeUnavailable } from '../../core/certificates/acme-errors.ts';
+import { recordText } from '../../core/certificates/dns01.ts';
 import { elements } from '../../core/certificates/der.ts';
 import { thumbprint } from '../../core/certificates/jws.ts';
 import { makeCertificate, pem } from '../../core/certificates/x509.ts';
@@ -20,11 +21,14 @@ export interface MemoryAcmeOptions {
   readonly caKey: KeyObject;
   /** What is found at a name for a token. */
   readonly look: (dnsName: string, token: string) => string | undefined;
+  /** The texts of a name's TXT records; none of any when absent. */
+  readonly texts?: (name: string) => ReadonlySet<string>;
   readonly lifeMs?: number;
 }
 
 interface Authorization {
   readonly dnsName: string;
+  readonly isWildcard: boolean;
   readonly token: string;
   readonly thumbprint: string;
   status: 'pending' | 'valid' | 'invalid';
@@ -83,10 +87,13 @@ export class MemoryAcmeServers implements AcmeServers {
     if (dnsNames.some((name) => name.endsWith('.invalid')))
       throw new AcmeRefusal('no certificates for .invalid', `${PROBLEM}rejectedIdentifier`);
     this.ordered.push(dnsNames);
-    const authorizations = dnsNames.map((dnsName) => {
+    const authorizations = dnsNames.map((asked) => {
+      const isWildcard = asked.startsWith('*.');
+      const dnsName = isWildcard ? asked.slice(2) : asked;
       const url = this.#url(account.server, 'authorization');
       const token = randomBytes(16).toString('base64url');
-      this.#authorizations.set(url, { dnsName, token, thumbprint: thumbprint(account.key), status: 'pending' });
+      const print = thumbprint(account.key);
+      this.#authorizations.set(url, { dnsName, isWildcard, token, thumbprint: print, status: 'pending' });
       return url;
     });
     const url = this.#url(account.server, 'order');
@@ -115,22 +122,28 @@ export class MemoryAcmeServers implements AcmeServers {
     this.#check(account);
     const found = this.#authorizations.get(url);
     if (!found) throw new AcmeRefusal('no such authorization', `${PROBLEM}malformed`);
-    const { dnsName, token, status } = found;
+    const { dnsName, isWildcard, token, status } = found;
+    const types = isWildcard ? ['dns-01'] : ['http-01', 'dns-01'];
     const problem = status === 'invalid' ? `${PROBLEM}unauthorized: nothing is shown` : undefined;
     return {
       status,
       dnsName,
-      isWildcard: false,
-      challenges: [{ type: 'http-01', url: `${url}/http-01`, token, problem }],
+      isWildcard,
+      challenges: types.map((type) => ({ type, url: `${url}/${type}`, token, problem })),
     };
   }
 
   async challenge(account: AcmeAccount, url: string): Promise<void> {
     this.#check(account);
-    const found = this.#authorizations.get(url.replace(/\/http-01$/, ''));
+    const { look, texts } = this.#options;
+    const found = this.#authorizations.get(url.replace(/\/(http|dns)-01$/, ''));
     if (found?.status !== 'pending') return;
-    const shown = this.#options.look(found.dnsName, found.token);
-    found.status = shown === `${found.token}.${found.thumbprint}` ? 'valid' : 'invalid';
+    const { dnsName, token } = found;
+    const key = `${token}.${found.thumbprint}`;
+    const isShown = url.endsWith('/dns-01')
+      ? texts?.(`_acme-challenge.${dnsName}`).has(recordText(key))
+      : look(dnsName, token) === key;
+    found.status = isShown === true ? 'valid' : 'invalid';
   }
 
   async finalize(account: AcmeAccount, order: AcmeOrder, request: Uint8Array): Promise<AcmeOrder> {

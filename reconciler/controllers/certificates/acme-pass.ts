@@ -1,9 +1,10 @@
 /**
  * One step of an order with an ACME server. What was begun is in the store: the key in a Secret of its own, the order in an
- * Order, what is to be shown in Challenges, which the proxies of gateway nodes answer. Source: RFC 8555, 7.4 and 8.3.
+ * Order, what is to be shown in Challenges, which the proxies of gateway nodes answer, or a DNS zone. Source: RFC 8555, 7.4 and 8.
  */
 import { createHash, type KeyObject } from 'node:crypto';
 import {
+  CHALLENGE_FINALIZER,
   FOR_CERT_MANAGER,
   NEXT_PRIVATE_KEY,
   objectKey,
@@ -18,6 +19,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { AcmeRefusal } from '../../core/certificates/acme-errors.ts';
 import { admitOrder, type Ordered } from '../../core/certificates/attempts.ts';
+import { recordText } from '../../core/certificates/dns01.ts';
 import { contentOf, requestHash, REQUEST_HASH } from '../../core/certificates/judge.ts';
 import { keyAuthorization } from '../../core/certificates/jws.ts';
 import { keyText, privateKeyOf, wantedKey } from '../../core/certificates/private-keys.ts';
@@ -29,6 +31,7 @@ import { controllerRef } from '../../core/workloads/owners.ts';
 import type { AcmeAccount, AcmeOrder } from '../../ports/acme-server.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import type { Attempt, IssuingDeps } from './deps.ts';
+import { dnsWaits } from './dns-challenge.ts';
 import { forgetAccount, knownAccountKey, placeOf } from './issuer-pass.ts';
 import { makeKey } from './make-key.ts';
 
@@ -87,7 +90,7 @@ function unfitFor(
     return 'an ACME issuer issues for dnsNames alone';
   const alone = names.find((name) => !solverFor(name, metadata.labels, acme.solvers));
   if (alone === undefined) return undefined;
-  const why = alone.startsWith('*.') ? ': HTTP-01 cannot show a wildcard, and DNS-01 is not there' : '';
+  const why = alone.startsWith('*.') ? ': a wildcard needs a solver with dns01' : '';
   return `no configured challenge solvers can be used for this challenge: ${alone}${why}`;
 }
 
@@ -181,7 +184,8 @@ async function advance(
   });
   let order = await deps.acme.order(account, url, signal);
   if (order.status === 'pending') {
-    const shown = await showAll(stored, order, account, deps, signal);
+    const asked: Asked = { stored, labels: certificate.metadata.labels, acme, account };
+    const shown = await showAll(asked, order, deps, signal);
     if (shown !== undefined) return 'failed' in shown ? { is: 'failed', message: shown.failed } : wait(shown.waits);
     order = await deps.acme.order(account, url, signal);
   }
@@ -214,42 +218,40 @@ async function invalidName(
   return undefined;
 }
 
+/** Whose names are to be shown. */
+interface Asked {
+  readonly stored: StoredOrder;
+  /** Of its Certificate. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+  readonly acme: AcmeIssuer;
+  readonly account: AcmeAccount;
+}
 type Shown = { readonly failed: string } | { readonly waits: string } | undefined;
 
 /** Undefined once all names are valid. */
-async function showAll(
-  stored: StoredOrder,
-  order: AcmeOrder,
-  account: AcmeAccount,
-  deps: IssuingDeps,
-  signal: AbortSignal,
-): Promise<Shown> {
+async function showAll(asked: Asked, order: AcmeOrder, deps: IssuingDeps, signal: AbortSignal): Promise<Shown> {
   let waits: string | undefined;
   for (const url of order.authorizations) {
-    const shown = await show(stored, url, account, deps, signal);
+    const shown = await show(asked, url, deps, signal);
     if (shown !== undefined && 'failed' in shown) return shown;
     waits ??= shown?.waits;
   }
   return waits === undefined ? undefined : { waits };
 }
 
-async function show(
-  stored: StoredOrder,
-  authorizationURL: string,
-  account: AcmeAccount,
-  deps: IssuingDeps,
-  signal: AbortSignal,
-): Promise<Shown> {
+async function show(asked: Asked, authorizationURL: string, deps: IssuingDeps, signal: AbortSignal): Promise<Shown> {
+  const { stored, labels, acme, account } = asked;
   const { view, submit } = deps;
   const { namespace } = stored.metadata;
   const name = `${stored.metadata.name}-${short(authorizationURL)}`;
   const challenge = view.get(objectKey('Challenge', namespace, name));
   if (challenge?.status?.state === 'valid') return undefined;
   if (challenge && challenge.status?.processing !== true) {
-    const why = notPresented(challenge, view.list('ProxyConfig'), view.list('Node'));
-    if (why !== undefined) {
-      await submit(changed(challenge, { processing: false, presented: false, state: 'pending', reason: why }), signal);
-      return { waits: `${challenge.spec.dnsName}: ${why}` };
+    const waits = await presentedWaits(challenge, deps, signal);
+    if (waits) {
+      const { presented, why: reason } = waits;
+      await submit(changed(challenge, { processing: false, presented, state: 'pending', reason }), signal);
+      return { waits: `${challenge.spec.dnsName}: ${reason}` };
     }
     await deps.acme.challenge(account, challenge.spec.url, signal);
     await submit(changed(challenge, { processing: true, presented: true, state: 'pending' }), signal);
@@ -257,7 +259,6 @@ async function show(
   }
   const authorization = await deps.acme.authorization(account, authorizationURL, signal);
   const { dnsName, status, challenges, isWildcard } = authorization;
-  const offered = challenges.find(({ type, token }) => type === 'http-01' && token !== '');
   if (status === 'valid') {
     if (challenge) await submit(changed(challenge, { processing: false, presented: true, state: 'valid' }), signal);
     return undefined;
@@ -267,28 +268,49 @@ async function show(
       failed: `${dnsName} is ${status}: ${challenges.find((one) => one.problem)?.problem ?? 'no reason is given'}`,
     };
   if (challenge) return { waits: `${dnsName} is being looked at` };
-  if (!offered || isWildcard || !stored.spec.dnsNames.includes(dnsName))
-    return { failed: `the ACME server offers no HTTP-01 challenge for ${dnsName}` };
+  const asWritten = isWildcard ? `*.${dnsName}` : dnsName;
+  const solver = stored.spec.dnsNames.includes(asWritten) ? solverFor(asWritten, labels, acme.solvers) : undefined;
+  const kind = solver?.dns01 ? 'DNS-01' : 'HTTP-01';
+  const offered = challenges.find(({ type, token }) => type === kind.toLowerCase() && token !== '');
+  if (!offered || !solver) return { failed: `the ACME server offers no ${kind} challenge for ${asWritten}` };
   if (openChallenges(view.list('Challenge')).length >= MOST_CHALLENGES)
     return { waits: `${MOST_CHALLENGES} challenges are shown already` };
+  const authorizationKey = keyAuthorization(offered.token, account.key);
   const object: Challenge = {
     apiVersion: 'acme.cert-manager.io/v1',
     kind: 'Challenge',
-    metadata: { name, ...(namespace !== undefined && { namespace }), ownerReferences: [controllerRef(stored)] },
+    metadata: {
+      name,
+      ...(namespace !== undefined && { namespace }),
+      ownerReferences: [controllerRef(stored)],
+      ...(solver.dns01 && { finalizers: [CHALLENGE_FINALIZER] }),
+    },
     spec: {
       url: offered.url,
       authorizationURL,
       dnsName,
-      wildcard: false,
-      type: 'HTTP-01',
+      wildcard: isWildcard,
+      type: kind,
       token: offered.token,
-      key: keyAuthorization(offered.token, account.key),
+      key: solver.dns01 ? recordText(authorizationKey) : authorizationKey,
       issuerRef: stored.spec.issuerRef,
+      ...(solver.dns01 && { solver: { dns01: solver.dns01 } }),
     },
     status: { processing: false, presented: false, state: 'pending' },
   };
   await submit([{ do: 'create', object }], signal);
-  return { waits: `${dnsName} is to be shown` };
+  return { waits: `${asWritten} is to be shown` };
+}
+
+/** Undefined once the server can be told to look. */
+async function presentedWaits(
+  challenge: StoredChallenge,
+  deps: IssuingDeps,
+  signal: AbortSignal,
+): Promise<{ readonly presented: boolean; readonly why: string } | undefined> {
+  if (challenge.spec.type === 'DNS-01') return dnsWaits(challenge, deps, signal);
+  const why = notPresented(challenge, deps.view.list('ProxyConfig'), deps.view.list('Node'));
+  return why === undefined ? undefined : { presented: false, why };
 }
 
 function changed(challenge: StoredChallenge, status: NonNullable<Challenge['status']>): readonly Step[] {
@@ -304,7 +326,9 @@ function changed(challenge: StoredChallenge, status: NonNullable<Challenge['stat
 /** Orders, what they show, and the key that was made for them. */
 export function leftOfAttempts(certificate: StoredCertificate, view: StoreView): readonly Step[] {
   const orders = view.ownedBy('Order', certificate.metadata.uid);
-  const challenges = orders.flatMap((order) => view.ownedBy('Challenge', order.metadata.uid));
+  const challenges = orders
+    .flatMap((order) => view.ownedBy('Challenge', order.metadata.uid))
+    .filter((one) => one.metadata.deletionTimestamp === undefined);
   const key = view.get(nextKeyKey(certificate));
   return [
     ...challenges.map((one): Step => ({

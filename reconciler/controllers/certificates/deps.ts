@@ -10,7 +10,9 @@ import type { IssuedText } from '../../core/certificates/secrets.ts';
 import type { AnyStep } from '../../core/step.ts';
 import type { AcmeServers } from '../../ports/acme-server.ts';
 import type { CertificateVault } from '../../ports/certificate-vault.ts';
+import type { ChallengeRecords } from '../../ports/challenge-records.ts';
 import type { Clock } from '../../ports/clock.ts';
+import type { Log } from '../../ports/log.ts';
 import type { StoreView } from '../runtime/controller.ts';
 
 export interface IssuingDeps {
@@ -19,7 +21,9 @@ export interface IssuingDeps {
   readonly submit: (steps: readonly AnyStep[], signal: AbortSignal) => Promise<void>;
   readonly vault: CertificateVault;
   readonly acme: AcmeServers;
+  readonly records: ChallengeRecords;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 /** What came of an attempt: the certificate, that there is none, or that it goes on. */
@@ -30,7 +34,16 @@ export type Attempt =
 
 /** Where Secrets of ClusterIssuers are, as cert-manager's are; where there is no such namespace, in `default`. */
 export function resourceNamespace(issuer: StoredIssuer, view: Pick<StoreView, 'get'>): string {
-  if (issuer.kind === 'Issuer') return issuer.metadata.namespace ?? DEFAULT_NAMESPACE;
+  return secretsOf(issuer, issuer.metadata.namespace, view);
+}
+
+/** `namespace`: of what names the issuer; of an Issuer it is the same. */
+export function secretsOf(
+  { kind }: Pick<IssuerRef, 'kind'>,
+  namespace: string | undefined,
+  view: Pick<StoreView, 'get'>,
+): string {
+  if (kind === 'Issuer') return namespace ?? DEFAULT_NAMESPACE;
   return view.get(objectKey('Namespace', undefined, CLUSTER_RESOURCES)) ? CLUSTER_RESOURCES : DEFAULT_NAMESPACE;
 }
 const CLUSTER_RESOURCES = 'cert-manager';

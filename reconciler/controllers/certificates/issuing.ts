@@ -10,16 +10,17 @@ import {
   type ObjectKey,
   type Stored,
   type StoredCertificate,
+  type StoredChallenge,
   type StoredIssuer,
 } from '../../../contracts/objects/index.ts';
 import { AcmeUnavailable } from '../../core/certificates/acme-errors.ts';
 import { issuingStatus, statusStep } from '../../core/certificates/conditions.ts';
 import { judge } from '../../core/certificates/judge.ts';
 import { controllerOf } from '../../core/workloads/owners.ts';
-import type { Log } from '../../ports/log.ts';
 import type { ChangeListener } from '../runtime/cache.ts';
 import { certificatePass } from './certificate-pass.ts';
 import { resourceNamespace, type IssuingDeps } from './deps.ts';
+import { challengeGoes } from './dns-challenge.ts';
 import { issuerPass } from './issuer-pass.ts';
 
 export const ISSUING = 'certificates';
@@ -36,7 +37,6 @@ const LOOK_AGAIN_MS = 3_600_000;
 
 export interface IssuingOptions extends IssuingDeps {
   readonly subscribe: (listener: ChangeListener) => () => void;
-  readonly log: Log;
 }
 
 export class Issuing {
@@ -64,7 +64,7 @@ export class Issuing {
         this.#held.delete(keyOf(object));
       for (const key of this.#concerned(object, previous)) this.#ask(key, 0);
     });
-    for (const kind of ['ClusterIssuer', 'Issuer', 'Certificate'] as const)
+    for (const kind of ['ClusterIssuer', 'Issuer', 'Certificate', 'Challenge'] as const)
       for (const one of view.list<typeof kind>(kind)) this.#ask(keyOf(one), 0);
     this.#loop = this.#run();
   }
@@ -114,11 +114,17 @@ export class Issuing {
   async #look(key: ObjectKey): Promise<number | undefined> {
     const { clock } = this.#options;
     using limit = clock.deadline(LONGEST_PASS_MS, this.#stopping.signal);
-    const object = issuerOrCertificate(key, this.#options);
+    const object = lookedAt(key, this.#options);
     if (object === undefined) return undefined;
-    return object.kind === 'Certificate'
-      ? certificatePass(object, this.#options, limit.signal)
-      : issuerPass(object, this.#options, limit.signal);
+    switch (object.kind) {
+      case 'Certificate':
+        return certificatePass(object, this.#options, limit.signal);
+      case 'Challenge':
+        await challengeGoes(object, this.#options, limit.signal);
+        return undefined;
+      default:
+        return issuerPass(object, this.#options, limit.signal);
+    }
   }
 
   async #failed(key: ObjectKey, error: unknown): Promise<void> {
@@ -141,7 +147,7 @@ export class Issuing {
 
   async #tell(key: ObjectKey, message: string, signal: AbortSignal): Promise<void> {
     const { view, submit, clock } = this.#options;
-    const object = issuerOrCertificate(key, this.#options);
+    const object = lookedAt(key, this.#options);
     if (object?.kind !== 'Certificate') return;
     const secret = view.get(objectKey('Secret', object.metadata.namespace, object.spec.secretName));
     const verdict = judge(object, secret, clock.now());
@@ -192,6 +198,8 @@ export class Issuing {
             .filter((one) => names(one, name) && resourceNamespace(one, view) === namespace)
             .map(keyOf),
         ];
+      case 'Challenge':
+        return object.metadata.deletionTimestamp === undefined ? [] : [keyOf(object)];
       case 'ProxyConfig':
         return this.#waiting();
       case 'Node': {
@@ -230,11 +238,16 @@ function names({ spec: { acme, ca } }: StoredIssuer, secret: string): boolean {
   );
 }
 
-function issuerOrCertificate(key: ObjectKey, { view }: IssuingDeps): StoredIssuer | StoredCertificate | undefined {
+function lookedAt(
+  key: ObjectKey,
+  { view }: IssuingDeps,
+): StoredIssuer | StoredCertificate | StoredChallenge | undefined {
   const { kind, namespace, name } = parseKey(key);
   switch (kind) {
     case 'Certificate':
       return view.get(objectKey('Certificate', namespace, name));
+    case 'Challenge':
+      return view.get(objectKey('Challenge', namespace, name));
     case 'Issuer':
       return view.get(objectKey('Issuer', namespace, name));
     case 'ClusterIssuer':

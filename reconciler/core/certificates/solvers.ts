@@ -3,16 +3,16 @@ import { labelsInclude, type AcmeSolver } from '../../../contracts/objects/index
 
 /**
  * One that names it, before one of its zone (the longest), before one for any name; of these the one with the most
- * labels that match, and the first of equals. None for a wildcard, which HTTP-01 cannot show.
+ * labels that match, and the first of equals. A wildcard is for DNS-01 alone (RFC 8555, 8.3).
  */
 export function solverFor(
   dnsName: string,
   labels: Readonly<Record<string, string>> | undefined,
   solvers: readonly AcmeSolver[],
 ): AcmeSolver | undefined {
-  if (dnsName.startsWith('*.')) return undefined;
   let best: { readonly solver: AcmeSolver; readonly rank: readonly number[] } | undefined;
   for (const solver of solvers) {
+    if (dnsName.startsWith('*.') && !solver.dns01) continue;
     const rank = rankOf(dnsName, labels, solver);
     if (rank && (!best || isHigher(rank, best.rank))) best = { solver, rank };
   }

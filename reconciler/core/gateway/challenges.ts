@@ -20,6 +20,11 @@ export function openChallenges(challenges: readonly StoredChallenge[]): readonly
   return challenges.filter(({ status }) => status?.state === undefined || status.state === 'pending');
 }
 
+/** Of these, those that proxies answer. */
+export function answeredByProxies(challenges: readonly StoredChallenge[]): readonly StoredChallenge[] {
+  return openChallenges(challenges).filter(({ spec }) => spec.type === 'HTTP-01');
+}
+
 /** `port`: where HTTP is taken even where nobody else wants it, unless it has another protocol. */
 export function withChallenges(
   ports: readonly ProxyPort[],

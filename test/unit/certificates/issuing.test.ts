@@ -3,6 +3,7 @@ import { X509Certificate } from 'node:crypto';
 import { afterEach, describe, it } from 'node:test';
 import { IngressManifest, objectKey, type StoredOf } from '../../../contracts/objects/index.ts';
 import { MemoryVault } from '../../../reconciler/adapters/memory/certificate-vault.ts';
+import { AcmeUnavailable } from '../../../reconciler/core/certificates/acme-errors.ts';
 import { lostSecrets } from '../../../reconciler/controllers/certificates/vault-mirror.ts';
 import { acmeIssuer, issuer, scene, wanted, type Scene } from './scene.ts';
 
@@ -39,6 +40,76 @@ describe('issuing', () => {
       [left, world.cache.list('Secret').map(({ metadata }) => metadata.name)],
       [[], ['account', 'web-tls']],
     );
+  });
+
+  describe('by DNS-01', () => {
+    const zone = acmeIssuer({
+      solvers: [
+        { http01: { ingress: {} } },
+        {
+          selector: { dnsZones: ['example.com'] },
+          dns01: { cloudflare: { apiTokenSecretRef: { name: 'cloudflare', key: 'token' } } },
+        },
+      ],
+    });
+    const token = {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'cloudflare', namespace: 'default' },
+      type: 'Opaque',
+      data: { token: Buffer.from('planted').toString('base64') },
+    } as const;
+    const told = (): string =>
+      now?.certificate('web')?.status?.conditions?.find(({ type }) => type === 'Issuing')?.message ?? '';
+    const texts = (): readonly string[] => [...(now?.records.texts.values() ?? [])].flatMap((all) => [...all]);
+
+    it('a wildcard and its name are shown at one name, and nothing is left there', async () => {
+      const { write, secret, world, records } = await open(new MemoryVault());
+      await write(token, zone, wanted('web', { dnsNames: ['*.example.com', 'example.com'] }));
+      await ready('web');
+      assert.equal(x509(secret('web-tls')).subjectAltName, 'DNS:*.example.com, DNS:example.com');
+      assert.deepEqual([...records.texts.keys()], ['_acme-challenge.example.com']);
+      await world.until(() => world.cache.list('Challenge').length === 0, 'the challenges are gone');
+      assert.deepEqual(texts(), []);
+      assert.deepEqual(world.cache.list('ProxyConfig'), []);
+    });
+
+    it('waits for the Secret of its provider, and for the provider, and says so', async () => {
+      const { write, world, records } = await open(new MemoryVault());
+      await write(zone, wanted('web', { dnsNames: ['web.example.com'] }));
+      await world.until(() => told().includes('Secret cloudflare has no token'), 'the Secret is told of');
+      records.isDown = true;
+      await write(token);
+      await world.until(() => told().includes('it is down'), 'the provider is told of');
+      records.isDown = false;
+      await ready('web');
+    });
+
+    it('takes its record away when its Challenge goes on the way', async () => {
+      const { write, world, records, acme } = await open(new MemoryVault());
+      await write(token, zone);
+      await world.until(() => acmeReady(world), 'the issuer is ready');
+      acme.challenge = () => Promise.reject(new AcmeUnavailable('it is down', {}));
+      await write(wanted('web', { dnsNames: ['web.example.com'] }));
+      await world.until(() => texts().length === 1 && told().includes('it is down'), 'the record is made');
+      records.isDown = true;
+      const [challenge] = world.cache.list('Challenge');
+      assert.ok(challenge);
+      const { namespace, name, uid } = challenge.metadata;
+      const key = objectKey('Challenge', namespace, name);
+      await world.writer.submit([{ do: 'delete', key, uid }], 'test', world.signal);
+      const going = () => world.cache.list('Challenge').some((one) => one.metadata.deletionTimestamp !== undefined);
+      await world.until(going, 'the challenge waits for its record');
+      records.isDown = false;
+      await world.until(() => world.cache.list('Challenge').length === 0, 'the challenge is gone', 30);
+      assert.deepEqual(texts(), []);
+    });
+
+    it('a name that only HTTP-01 could show has no solver as a wildcard', async () => {
+      const { write, world } = await open(new MemoryVault());
+      await write(acmeIssuer(), wanted('web', { dnsNames: ['*.example.com'] }));
+      await world.until(() => told().includes('a wildcard needs a solver with dns01'), 'it is told');
+    });
   });
 
   it('what was issued is not asked for again after the loss of the store', async () => {

@@ -162,4 +162,12 @@ describe('solvers', () => {
     assert.equal(solverFor('badexample.com', {}, [zone]), undefined);
     assert.equal(solverFor('*.example.com', {}, all), undefined);
   });
+  it('of a wildcard are those by DNS-01', () => {
+    const dns01 = { rfc2136: { nameserver: '192.0.2.1', protocol: 'UDP', tsigAlgorithm: 'HMACMD5' } } as const;
+    const its = { dns01, selector: { dnsNames: ['*.example.com'], dnsZones: [] } };
+    const wide = { dns01 };
+    assert.equal(solverFor('*.example.com', {}, [...all, wide]), wide);
+    assert.equal(solverFor('*.example.com', {}, [wide, its]), its);
+    assert.equal(solverFor('x.example.com', {}, [its]), undefined);
+  });
 });

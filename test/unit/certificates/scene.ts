@@ -9,6 +9,7 @@ import {
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
 import { MemoryAcmeServers } from '../../../reconciler/adapters/memory/acme-servers.ts';
+import { MemoryChallengeRecords } from '../../../reconciler/adapters/memory/challenge-records.ts';
 import type { MemoryVault } from '../../../reconciler/adapters/memory/certificate-vault.ts';
 import { certificateShim } from '../../../reconciler/controllers/certificates/certificate-shim.ts';
 import { Issuing } from '../../../reconciler/controllers/certificates/issuing.ts';
@@ -21,6 +22,7 @@ const caKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 export interface Scene {
   readonly world: World;
   readonly acme: MemoryAcmeServers;
+  readonly records: MemoryChallengeRecords;
   readonly write: (...objects: readonly KubeObject[]) => Promise<void>;
   readonly certificate: (name: string) => StoredOf<'Certificate'> | undefined;
   readonly secret: (name: string) => StoredOf<'Secret'> | undefined;
@@ -43,10 +45,12 @@ export async function scene(
     const rule = host?.rules?.find(({ match }) => match.path?.value === path);
     return rule?.action.type === 'answer' ? rule.action.body : undefined;
   };
+  const records = new MemoryChallengeRecords();
   const acme = new MemoryAcmeServers({
     clock,
     caKey,
     look,
+    texts: (name) => records.texts.get(name) ?? new Set(),
     ...(options.lifeMs !== undefined && { lifeMs: options.lifeMs }),
   });
   const write = (...objects: readonly KubeObject[]): Promise<void> =>
@@ -73,6 +77,7 @@ export async function scene(
     submit: (steps, during) => writer.submit(steps, 'cert-manager', during),
     vault,
     acme,
+    records,
     clock,
     log,
   });
@@ -82,6 +87,7 @@ export async function scene(
   return {
     world: one,
     acme,
+    records,
     write,
     certificate,
     secret: (name) => cache.get(objectKey('Secret', 'default', name)),

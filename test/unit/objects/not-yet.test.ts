@@ -78,7 +78,11 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
         server: 'https://a.example.com',
         privateKeySecretRef: { name: 'a' },
         externalAccountBinding: { keyID: 'a', keySecretRef: { name: 'a' } },
-        solvers: [{ http01: { ingress: {}, gatewayHTTPRoute: {} } }],
+        solvers: [
+          { http01: { ingress: {}, gatewayHTTPRoute: {} } },
+          { dns01: { rfc2136: { nameserver: 'a' } } },
+          { dns01: { cloudflare: { apiTokenSecretRef: { name: 'a', key: 'a' } } } },
+        ],
       },
     },
   },
@@ -149,8 +153,7 @@ interface Place {
 }
 
 /**
- * Calls `visit` for every object schema in `schema`; where `value` is given, for those that it has a value for. Lists
- * are entered at their first entry.
+ * Calls `visit` for every object schema in `schema`; where `value` is given, for those that it has a value for.
  */
 function eachObject(
   schema: Schema,
@@ -169,7 +172,9 @@ function eachObject(
     def.options.forEach((option) => {
       eachObject(option as Schema, visit, value, path);
     });
-  else if (def.type === 'array') eachObject(def.element as Schema, visit, inside(0), [...path, 0]);
+  else if (def.type === 'array')
+    for (const i of value !== 'any' && Array.isArray(value.at) ? value.at.keys() : [0])
+      eachObject(def.element as Schema, visit, inside(i), [...path, i]);
   else if (def.type === 'object') {
     visit(schema, path);
     for (const [name, inner] of Object.entries(def.shape))
