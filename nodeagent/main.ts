@@ -84,6 +84,7 @@ import { createVersionInForce } from './loops/version-in-force.ts';
 import { startVolumeGrower } from './loops/volume-grower.ts';
 import { startVolumeRemover } from './loops/volume-remover.ts';
 import { startVolumeRoom } from './loops/volume-room.ts';
+import { NO_NETWORK } from './ports/pod-network.ts';
 
 const VERSION = '0.1.0';
 /** Sandboxes being made or stopped at once, for each processor. */
@@ -158,6 +159,12 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
   const policies = options.network ? createPolicyGate(assignment, clock) : OPEN_GATE;
+  const cni = createCniConfigFile({
+    run,
+    path: options.root + NODE_PATHS.cniConfig,
+    dataDir: `${folders.state}/cni`,
+  });
+  const podNetwork = options.network ? createPodNetwork({ run, config: cni, readEnd }) : undefined;
   const space = diskSpace(folders, criDisk(client));
   const pods = startPodManager({
     assignment,
@@ -171,6 +178,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     log,
     lastStatuses,
     policies,
+    network: podNetwork ?? NO_NETWORK,
     puller: createImagePuller(images, clock, closing.signal, () => imageReporter.changed()),
     sandboxes: createLimiter(SANDBOXES_PER_CPU * availableParallelism()),
     userIds: createUserIdHolder(runtime),
@@ -255,14 +263,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   const keeper = startStatusKeeper({ hub, disk: statusDisk, clock, log });
   const logs = logFiles();
   const rotation = startLogRotation({ runtime, logs, clock, log, running: () => pods.running() });
-  const cni = createCniConfigFile({
-    run,
-    path: options.root + NODE_PATHS.cniConfig,
-    dataDir: `${folders.state}/cni`,
-  });
-  const addresses = options.network
-    ? startAddressKeeper({ network: createPodNetwork({ run, config: cni, readEnd }), runtime, clock, log })
-    : undefined;
+  const addresses = podNetwork && startAddressKeeper({ network: podNetwork, runtime, clock, log });
   const routing = createIpRouting({ run, key: () => wireGuardKey(`${folders.state}/wireguard`) });
   const holder = options.network
     ? startAddressHolder({

@@ -21,11 +21,13 @@ export const NODE_PATHS = {
   initScript: '/etc/init.d/plumbline-agent',
 } as const;
 
-/** The nftables table, the devices between nodes and the cgroup that are ours on a node. */
+/** The nftables table, the devices between nodes, those of pods, and the cgroup that are ours on a node. */
 export const NODE_NAMES = {
   nftTable: 'plumbline',
   vxlanDevice: 'plumb-vxlan',
   wireguardDevice: 'plumb-wg',
+  /** With eight hexadecimal digits behind it: what the packets of a pod with a limit are led through. */
+  bandwidthDevice: 'plumb-b',
   cgroup: '/plumbline',
 } as const;
 

@@ -1,4 +1,4 @@
-/** Gives back the addresses of sandboxes that are gone, so that the node's pod range does not run dry. */
+/** Gives back what sandboxes that are gone have left: their addresses, so that the node's pod range does not run dry, and limits. */
 import { errorText } from '../../contracts/errors.ts';
 import { staleReservations, type Strangers } from '../core/cni/reservations.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -77,11 +77,12 @@ export function startAddressKeeper(deps: AddressKeeperDeps): { close(): Promise<
   async function look(): Promise<void> {
     try {
       await sweep(closing.signal);
+      await deps.network.removeStaleLimits(closing.signal);
       trouble = '';
     } catch (cause) {
       const detail = errorText(cause);
       if (!closing.signal.aborted && detail !== trouble)
-        deps.log.warn('addresses of gone sandboxes cannot be looked for', { detail });
+        deps.log.warn('what gone sandboxes left cannot be looked for', { detail });
       trouble = detail;
     }
   }

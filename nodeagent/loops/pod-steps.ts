@@ -5,6 +5,7 @@ import type { Container, LifecycleHandler, Pod } from '../../contracts/objects/i
 import { objectKey } from '../../contracts/objects/key.ts';
 import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import { signalNumber } from '../../contracts/objects/stop-signals.ts';
+import { podBandwidth } from '../../contracts/objects/pod-bandwidth.ts';
 import { joinSignals } from '../../contracts/signals.ts';
 import { namesAddress } from '../core/pod/address.ts';
 import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
@@ -30,6 +31,7 @@ import type { ImageStore } from '../ports/image-store.ts';
 import type { Log } from '../ports/log.ts';
 import type { PodCgroups } from '../ports/pod-cgroups.ts';
 import type { PodFiles } from '../ports/pod-files.ts';
+import type { PodNetwork } from '../ports/pod-network.ts';
 import type { ProbeRunner } from '../ports/probe-runner.ts';
 import type { ImagePuller } from './image-puller.ts';
 import type { PolicyGate } from './policy-gate.ts';
@@ -47,6 +49,7 @@ export interface StepDeps {
   readonly sandboxes: Limiter;
   readonly userIds: UserIdHolder;
   readonly policies: Pick<PolicyGate, 'passed'>;
+  readonly network: Pick<PodNetwork, 'limit'>;
   readonly clock: Clock;
   readonly log: Log;
   facts(): NodeFacts;
@@ -142,6 +145,7 @@ const PERFORMERS: Performers = {
     tell({ type: 'Normal', reason: 'Created', message: `Created container ${container.name}` });
     const failed =
       (await reasonIfFails(guarded(deps, context, pod))) ??
+      (await reasonIfFails(limited(deps, context, pod))) ??
       (await reasonIfFails(deps.runtime.startContainer(created.id, context.closing)));
     if (failed !== undefined) {
       tell({ type: 'Warning', reason: 'Failed', message: `Error: ${failed}` });
@@ -262,6 +266,14 @@ async function guarded(deps: StepDeps, { identity, observed, closing }: StepCont
   const key = objectKey('Pod', identity.namespace, identity.name);
   const addresses = [observed.address, ...(observed.addressIPv6 === undefined ? [] : [observed.addressIPv6])];
   await deps.policies.passed(key, identity.uid, addresses, closing);
+}
+
+/** Before its first packet; of a pod in its machine's network nothing is limited. */
+async function limited(deps: StepDeps, { observed, closing }: StepContext, { metadata, spec }: Pod): Promise<void> {
+  const rates = podBandwidth(metadata.annotations);
+  if (rates === undefined || spec.hostNetwork === true) return;
+  if (typeof rates === 'string') throw new Error(rates);
+  if (observed.address !== undefined) await deps.network.limit(observed.address, rates, closing);
 }
 
 function sandboxFailed(tell: StepContext['tell'], message: string): StepOutcome {

@@ -1,4 +1,5 @@
 /** What the pods' network holds for sandboxes: addresses, and the ends of cables. */
+import type { PodBandwidth } from '../../contracts/objects/pod-bandwidth.ts';
 import type { Reservation } from '../core/cni/reservations.ts';
 
 export interface PodNetwork {
@@ -10,4 +11,16 @@ export interface PodNetwork {
    * has meanwhile. Idempotent. `plugins`: the folder of the runtime's network plugins.
    */
   release(reservation: Reservation, plugins: string, signal: AbortSignal): Promise<'released' | 'in use'>;
+  /**
+   * Holds the traffic of the pod with this address to these rates, from its next packet on. Idempotent; rejects where the
+   * machine cannot.
+   */
+  limit(address: string, rates: PodBandwidth, signal: AbortSignal): Promise<void>;
+  /** Takes away what limits left of pods that are gone. Idempotent. */
+  removeStaleLimits(signal: AbortSignal): Promise<void>;
 }
+
+/** Of an agent that leaves the network alone. */
+export const NO_NETWORK: Pick<PodNetwork, 'limit'> = {
+  limit: () => Promise.reject(new Error('this agent leaves the network of its machine alone: it limits no traffic')),
+};

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { NETWORK } from '../../core/cni/conflist.ts';
 import { parseReservation, type Reservation } from '../../core/cni/reservations.ts';
+import { shapedCable, shapingCommands, shapingDevice } from '../../core/cni/shaping.ts';
 import type { CniConfigFile } from '../../ports/cni-config.ts';
 import type { PodNetwork } from '../../ports/pod-network.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
@@ -49,7 +50,32 @@ export function createPodNetwork({ run, config, readEnd }: PodNetworkSettings): 
     return links.find((link) => link['ifname'] === device);
   }
 
+  /** Names of our devices that pods' packets are led through. */
+  async function shapingDevices(signal: AbortSignal): Promise<readonly string[]> {
+    const links = await rows(['ip', '-j', 'link', 'show', 'type', 'ifb'], signal);
+    return links.flatMap(({ ifname }) =>
+      typeof ifname === 'string' && shapedCable(ifname) !== undefined ? [ifname] : [],
+    );
+  }
+
   return {
+    async limit(address, rates, signal) {
+      const cable = String((await cableTo(address, signal))?.['ifname']);
+      const device = shapingDevice(cable);
+      if (device === undefined) throw new Error(`there is no cable to ${address} whose traffic could be limited`);
+      if (rates.egress !== undefined && !(await shapingDevices(signal)).includes(device))
+        await ask(['ip', 'link', 'add', 'name', device, 'type', 'ifb'], signal);
+      for (const argv of shapingCommands(cable, device, rates)) await ask(argv, signal);
+    },
+
+    async removeStaleLimits(signal) {
+      const devices = await shapingDevices(signal);
+      if (devices.length === 0) return;
+      const cables = (await rows(['ip', '-j', 'link', 'show', 'type', 'veth'], signal)).map(({ ifname }) => ifname);
+      for (const device of devices)
+        if (!cables.includes(shapedCable(device))) await ask(['ip', 'link', 'delete', 'dev', device], signal);
+    },
+
     async reservations() {
       const found: Reservation[] = [];
       const files = await opendir(folder).catch((error: NodeJS.ErrnoException) => {

@@ -118,6 +118,7 @@ rm -f ${NODE_PATHS.initScript} ${NODE_PATHS.cniConfig}
 nft list tables 2>/dev/null | while read -r _ family name; do [ "$name" = ${NODE_NAMES.nftTable} ] && nft delete table "$family" "$name"; done
 ip link del ${NODE_NAMES.vxlanDevice} 2>/dev/null
 ip link del ${NODE_NAMES.wireguardDevice} 2>/dev/null
+for device in /sys/class/net/${NODE_NAMES.bandwidthDevice}????????; do [ -e "$device" ] && ip link del "\${device##*/}"; done
 ip route flush table all proto 78 2>/dev/null
 for root in /sys/fs/cgroup /sys/fs/cgroup/*; do
   [ -d "$root${NODE_NAMES.cgroup}" ] && find "$root${NODE_NAMES.cgroup}" -depth -type d -exec rmdir {} + 2>/dev/null

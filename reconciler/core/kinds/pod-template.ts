@@ -12,6 +12,7 @@ export function podTemplateOf(object: KubeObject): PodTemplate | undefined {
     spec,
     path: [...podTemplate.path, 'spec'],
     labels: metadata.labels ?? {},
+    ...(metadata.annotations && { annotations: metadata.annotations }),
     ...(podTemplate.addedVolumes && { addedVolumes: podTemplate.addedVolumes(object) }),
   };
 }

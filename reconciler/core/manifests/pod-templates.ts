@@ -7,6 +7,7 @@ export interface PodTemplate {
   /** Where `spec` is in the object. */
   readonly path: FieldPath;
   readonly labels: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
   /** Names of volumes that the controller adds to each pod. */
   readonly addedVolumes?: readonly string[];
 }

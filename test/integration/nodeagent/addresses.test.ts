@@ -1,5 +1,6 @@
 /** Addresses that nobody gave back: the real plugins, a real containerd, and what is left of a sandbox. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdir, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -14,6 +15,7 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { renderConflist } from '../../../nodeagent/core/cni/conflist.ts';
 import { createAddressSweep, SANDBOX_PATIENCE_MS } from '../../../nodeagent/loops/address-keeper.ts';
 import type { ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
+import type { PodNetwork } from '../../../nodeagent/ports/pod-network.ts';
 import { podMaker } from '../../contract/container-runtime/pods.ts';
 import { startHost, type TestHost } from './host.ts';
 
@@ -23,6 +25,7 @@ const stranger = (digit: string): string => digit.repeat(64);
 describe('addresses of sandboxes that are gone', () => {
   let host: TestHost;
   let runtime: ContainerRuntime;
+  let network: PodNetwork;
   let sweep: (signal: AbortSignal) => Promise<number>;
   let now = 0;
   const { signal } = new AbortController();
@@ -54,7 +57,7 @@ describe('addresses of sandboxes that are gone', () => {
       assert.ok(tries < 50, `containerd stays with ${address}`);
     }
     const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
-    const network = createPodNetwork({ run, config: createCniConfigFile({ run, path, dataDir }), readEnd });
+    network = createPodNetwork({ run, config: createCniConfigFile({ run, path, dataDir }), readEnd });
     sweep = createAddressSweep({ network, runtime, clock: { ...systemClock, monotonic: () => now }, log });
   });
   after(async () => {
@@ -124,6 +127,69 @@ describe('addresses of sandboxes that are gone', () => {
     for (let tries = 0; (await pids()) !== ''; tries += 1) assert.ok(tries < 200, 'the process does not end');
     assert.equal(await sweep(signal), 1);
     assert.ok(!(await held()).includes(left));
+  });
+
+  describe('whose traffic is limited', () => {
+    const RATE = 8_000_000;
+    const BYTES = 2_000_000;
+    /** What waits on a device: how often something had to, and what has left. */
+    async function bucket(device: string): Promise<{ readonly overlimits: number; readonly bytes: number }> {
+      const all = JSON.parse(await host.run(['tc', '-j', '-s', 'qdisc', 'show', 'dev', device])) as Record<
+        string,
+        unknown
+      >[];
+      const found = all.find(({ kind }) => kind === 'tbf');
+      assert.ok(found, `${device} has no bucket`);
+      return { overlimits: Number(found['overlimits']), bytes: Number(found['bytes']) };
+    }
+    const devices = (): Promise<string> => host.run(['ip', '-o', 'link', 'show', 'type', 'ifb']);
+
+    it('gets and sends no more than that, and leaves nothing', async () => {
+      const id = await runtime.runSandbox(sandboxOf(newPod()), signal);
+      const address = (await runtime.sandboxAddresses(id, signal))[0] ?? '';
+      const route = await host.run(['ip', 'route', 'show', `${address}/32`]);
+      const cable = /dev (veth\S+)/.exec(route)?.[1] ?? '';
+      const shaper = cable.replace('veth', 'plumb-b');
+      const links = JSON.parse(await host.run(['ip', '-j', 'link', 'show', cable])) as { link_netnsid: number }[];
+      const named = JSON.parse(await host.run(['ip', '-j', 'netns', 'list'])) as { name: string; id?: number }[];
+      const namespace = named.find((one) => one.id === links[0]?.link_netnsid)?.name ?? '';
+      const inPod = ['nsenter', `--net=/run/netns/${namespace}`];
+      for (let times = 0; times < 2; times += 1) await network.limit(address, { ingress: RATE, egress: RATE }, signal);
+      assert.match(await devices(), new RegExp(`${shaper}: .*UP`));
+
+      /** Milliseconds that it takes. */
+      async function send(from: readonly string[], to: readonly string[], at: string): Promise<number> {
+        // Says when it listens, and ends when all has come.
+        const takes = `require('net').createServer((c) => c.on('data', () => {}).on('end', () => process.exit())).listen(9000, '${at}', () => console.log('listens'))`;
+        const sends = `require('net').connect(9000, '${at}').end(Buffer.alloc(${BYTES})).on('close', () => process.exit()).resume()`;
+        const server = host.spawn([...to, process.execPath, '-e', takes]);
+        const ended = once(server, 'exit');
+        await once(server.stdout ?? server, 'data');
+        const began = performance.now();
+        await Promise.all([host.run([...from, process.execPath, '-e', sends]), ended]);
+        return performance.now() - began;
+      }
+      const gateway = '198.18.78.1';
+      // All but what goes at once; the bound is of physics, not of how fast the machine is.
+      const least = ((BYTES - 65_536) * 8 * 1000 * 0.9) / RATE;
+      assert.ok((await send([], inPod, address)) >= least);
+      const got = await bucket(cable);
+      assert.ok(got.overlimits > 0 && got.bytes >= BYTES, JSON.stringify(got));
+      assert.ok((await send(inPod, [], gateway)) >= least);
+      const sent = await bucket(shaper);
+      assert.ok(sent.overlimits > 0 && sent.bytes >= BYTES, JSON.stringify(sent));
+
+      await network.removeStaleLimits(signal);
+      assert.match(await devices(), new RegExp(shaper), 'that of a living pod stays');
+      await runtime.stopSandbox(id, signal);
+      await runtime.removeSandbox(id, signal);
+      await network.removeStaleLimits(signal);
+      assert.equal(await devices(), '');
+    });
+
+    it('is told of where there is no such pod', async () => {
+      await assert.rejects(network.limit('198.18.78.250', { ingress: RATE }, signal), /no cable to 198\.18\.78\.250/);
+    });
   });
 
   it('follows no link and reads no more than a reservation is long', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { memoryPodNetwork } from '../../../nodeagent/adapters/memory/pod-network.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
 import { ANNOTATION } from '../../../nodeagent/core/pod/identity.ts';
@@ -27,6 +28,7 @@ function rig(
   tidyAttempts: PodFiles['tidyAttempts'],
   removal: 'done' | 'refused' | 'without effect' = 'done',
   rules: () => Promise<void> = async () => undefined,
+  one: Pod = pod(),
 ): Rig {
   const did: string[] = [];
   const logged: string[] = [];
@@ -75,6 +77,11 @@ function rig(
           await rules();
         },
       },
+      network: {
+        async limit(address, rates) {
+          did.push(`limit ${address} to ${JSON.stringify(rates)}`);
+        },
+      },
       puller: {
         async ensure() {
           await turn();
@@ -92,7 +99,7 @@ function rig(
       },
       log: jsonLog((line) => void logged.push(line)),
     },
-    startOf(pod()),
+    startOf(one),
   );
   return { did, logged, created: () => arrive(), close: () => worker.close() };
 }
@@ -116,6 +123,7 @@ function depsOn(runtime: object): PodWorkerDeps {
     } as unknown as PodFiles,
     cgroups: { limit: nothing, remove: nothing },
     policies: { passed: nothing },
+    network: memoryPodNetwork(),
     images: {} as PodWorkerDeps['images'],
     puller: { ensure: async () => ({ ok: true }) },
     probes: {} as PodWorkerDeps['probes'],
@@ -201,6 +209,29 @@ describe("a pod's worker", () => {
     r.created();
     await until(() => r.logged.some((line) => line.includes('not in force yet')));
     for (let turns = 0; turns < 50; turns += 1) await turn();
+    await r.close();
+    assert.ok(!r.did.includes('start main-3'));
+  });
+
+  const limitedTo = (text: string): Pod => {
+    const plain = pod();
+    const annotations = { 'kubernetes.io/egress-bandwidth': text };
+    return { ...plain, metadata: { ...plain.metadata, annotations } };
+  };
+
+  it('begins a process of a limited pod when its traffic is limited', async () => {
+    const r = rig(async () => undefined, 'done', undefined, limitedTo('10M'));
+    r.created();
+    await until(() => r.did.includes('start main-3'));
+    await r.close();
+    const its = r.did.filter((what) => /^(?:limit|start) /.test(what));
+    assert.deepEqual(its, ['limit 198.18.0.9 to {"egress":10000000}', 'start main-3']);
+  });
+
+  it('begins none where the limit is none', async () => {
+    const r = rig(async () => undefined, 'done', undefined, limitedTo('fast'));
+    r.created();
+    await until(() => r.logged.some((line) => line.includes('egress-bandwidth is no rate')));
     await r.close();
     assert.ok(!r.did.includes('start main-3'));
   });

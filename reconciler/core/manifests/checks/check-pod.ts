@@ -1,5 +1,6 @@
 /** Pod specs: names that must be unique, and names that must exist. */
-import { isSidecar, type Toleration } from '../../../../contracts/objects/index.ts';
+import { isSidecar, readKey, type Toleration } from '../../../../contracts/objects/index.ts';
+import { bandwidthIn, BANDWIDTH_ANNOTATIONS } from '../../../../contracts/objects/pod-bandwidth.ts';
 import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
@@ -31,7 +32,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkHost(spec, path, context);
   checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
-  checkBandwidth(path, context);
+  checkBandwidth(template, context);
   checkTolerations(spec.tolerations, [...path, 'tolerations'], context);
   checkPlacement(spec, path, context);
   checkPodResources(spec, containers, path, context);
@@ -57,16 +58,16 @@ function checkHostPorts(template: PodTemplate, { error }: CheckContext): void {
   );
 }
 
-/** They are limits: who writes one counts on it. Source: Kubernetes pkg/util/bandwidth, ExtractPodBandwidthResources. */
-function checkBandwidth(spec: FieldPath, { has, error }: CheckContext): void {
-  for (const key of ['kubernetes.io/ingress-bandwidth', 'kubernetes.io/egress-bandwidth']) {
-    const path = [...spec.slice(0, -1), 'metadata', 'annotations', key];
-    if (has(path))
-      error(
-        'UnsupportedField',
-        path,
-        "is Kubernetes' limit of a pod's traffic, which is not there yet: remove it, or the pod would send as much as it likes",
-      );
+/** They are limits: who writes one counts on it. */
+function checkBandwidth({ spec, path, annotations }: PodTemplate, { error }: CheckContext): void {
+  for (const key of Object.values(BANDWIDTH_ANNOTATIONS)) {
+    const text = readKey(annotations, key);
+    if (text === undefined) continue;
+    const at = [...path.slice(0, -1), 'metadata', 'annotations', key];
+    if (bandwidthIn(text) === undefined)
+      error('InvalidValue', at, `is no rate: ${JSON.stringify(text)}`, 'bits a second, from 1k to 1P: 10M, 1G');
+    else if (spec.hostNetwork)
+      error('ForbiddenField', at, 'limits nothing of a pod that has hostNetwork: true', 'remove it, or hostNetwork');
   }
 }
 
