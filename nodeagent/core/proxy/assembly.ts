@@ -1,8 +1,12 @@
 /** What the parts of a plan are gathered in while it is made: leaves without doubles, files, problems. */
 import type { ProxyBackend, SecretName, WeightedBackend } from '../../../contracts/objects/proxy-config.ts';
 import type { CertificateFile, ConfigLine, Leaf, ProxyProblem, ProxySecrets, RefusedRules, RuleName } from './plan.ts';
-import { usersOf } from './passwords.ts';
+import { usersOf, type Users } from './passwords.ts';
 import { hashOf } from './words.ts';
+
+/** Milliseconds that passwords of one Secret, and of all together, may add to each reload; see {@link usersOf}. */
+const MOST_OF_SECRET = 2000;
+const MOST_OF_ALL = 10_000;
 
 export class Assembly {
   readonly files = new Map<string, string>();
@@ -13,6 +17,8 @@ export class Assembly {
   private readonly sections = new Map<string, Leaf & { of: RuleName[] }>();
   private readonly certificateFiles = new Map<string, CertificateFile>();
   private readonly told = new Set<string>();
+  private readonly usersBySecret = new Map<string, Users>();
+  private passwordsLeft = MOST_OF_ALL;
 
   readonly secrets: ProxySecrets;
   readonly refused: RefusedRules;
@@ -64,16 +70,27 @@ export class Assembly {
 
   /** Name of the userlist; undefined, and told, without the Secret. */
   users(port: number, secret: SecretName, of: RuleName): string | undefined {
+    const called = `secret ${secret.namespace}/${secret.name}`;
     const text = this.secrets.passwords(secret);
     if (text === undefined) {
-      this.problem(port, `secret ${secret.namespace}/${secret.name} with key auth is not there: requests are refused`);
+      this.problem(port, `${called} with key auth is not there: requests are refused`);
       return undefined;
     }
-    const { name, lines, leftOut } = usersOf(text);
+    const users = this.usersBySecret.get(called) ?? usersOf(text, Math.min(MOST_OF_SECRET, this.passwordsLeft));
+    if (!this.usersBySecret.has(called)) {
+      this.usersBySecret.set(called, users);
+      this.passwordsLeft -= users.cost;
+    }
+    const { name, lines, leftOut, tooDear } = users;
     if (leftOut.length > 0)
       this.problem(
         port,
-        `secret ${secret.namespace}/${secret.name}: passwords of ${leftOut.length} users are in a form that cannot be checked ($apr1$, {SHA}); use bcrypt`,
+        `${called}: passwords of ${leftOut.length} users are in a form that is not checked ($apr1$, {SHA}, scrypt and yescrypt are not); use bcrypt`,
+      );
+    if (tooDear.length > 0)
+      this.problem(
+        port,
+        `${called}: passwords of ${tooDear.length} users take too long to check and are left out; use bcrypt with a cost of 5 to 10, or fewer users`,
       );
     if (!this.userlists.has(name))
       this.userlists.set(
