@@ -26,6 +26,8 @@ module.exports = {
     room('^contracts/objects/policy-peers\\.ts$', '^(node:)?crypto$'),
     // What nodes hold alike is named by its digest: both sides make it alike.
     room('^contracts/agent/alike\\.ts$', '^(node:)?crypto$'),
+    // What one side lets through as a certificate the other's proxy takes.
+    room('^contracts/certificates\\.ts$', '^(node:)?crypto$'),
     // Whether a socket is listened on is asked by both sides, which share nothing but contracts.
     room('^contracts/unix-socket\\.ts$', '^(node:)?net$'),
     room('^(reconciler|nodeagent)/core/', `^contracts/|${IO_FREE_SDKS}`),

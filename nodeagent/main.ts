@@ -29,7 +29,6 @@ import { shareFolders } from './adapters/disk/share-folders.ts';
 import { volumeImages } from './adapters/disk/volume-images.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
 import { dnsSockets } from './adapters/dns/dns-sockets.ts';
-import { checkCertificate } from './adapters/haproxy/check-certificate.ts';
 import { createHaproxy } from './adapters/haproxy/haproxy.ts';
 import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createNeighbourhood } from './adapters/ip/neighbourhood.ts';
@@ -349,7 +348,6 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         assignment,
         pods: localPods,
         proxy: haproxy,
-        checkCertificate,
         clock,
         log,
         onState: (state) => reporter.noteProxy(state),

@@ -1,9 +1,10 @@
 /** Brings a ProxyConfig into force by a new configuration, without what the proxy does not take of it. */
 import type { Clock } from '../ports/clock.ts';
 import { ruleKey, type ProxyPlan, type ProxySecrets, type Refusal } from '../core/proxy/plan.ts';
-import { configLines, editionOf, planProxy, refusedBy } from '../core/proxy/render.ts';
+import { configLines, editionOf, planProxy, refusedBy, refusedCertificates } from '../core/proxy/render.ts';
 import { placesFor, sizesOf, type Servers, type TargetsOf } from '../core/proxy/servers.ts';
 import { runningOf, type RunningServer } from '../core/proxy/slots.ts';
+import { hashOf } from '../core/proxy/words.ts';
 import type { ProxyConfig } from '../../contracts/objects/proxy-config.ts';
 import type { Proxy } from '../ports/proxy.ts';
 
@@ -36,16 +37,35 @@ export interface Reloader {
   ): Promise<InForce | { readonly failure: string }>;
   /** Whether a port that another program had is free by now. */
   hasFreed(proxy: Proxy): Promise<boolean>;
+  /** Leaves out a certificate with its key that the proxy did not take, as long as its Secret has it. */
+  refuse(pem: string, why: string): void;
   /** Another ProxyConfig: what was not taken of the one before may be taken of it. */
   forget(): void;
 }
 
 /** Each leaves out the rules that the proxy complains of. */
 const MOST_ROUNDS = 10;
+const MOST_REFUSED = 1000;
 
 export function createReloader(): Reloader {
   const refused = new Map<string, Refusal>();
+  const refusedPairs = new Map<string, string>();
   const blocked = new Map<number, string>();
+
+  function refuse(pem: string, why: string): void {
+    if (refusedPairs.size >= MOST_REFUSED) refusedPairs.clear();
+    refusedPairs.set(hashOf(pem), `the proxy does not take it: ${why}`);
+  }
+
+  /** Those that are not refused. */
+  const usable = (secrets: ProxySecrets): ProxySecrets => ({
+    ...secrets,
+    certificate(name) {
+      const found = secrets.certificate(name);
+      const why = 'pem' in found && refusedPairs.size > 0 ? refusedPairs.get(hashOf(found.pem)) : undefined;
+      return why === undefined ? found : { problem: `secret ${name.namespace}/${name.name}: ${why}` };
+    },
+  });
 
   /** Notes ports, not known before, that another program listens on. */
   async function findBlocked(proxy: Proxy, ports: readonly number[], own: readonly number[]): Promise<boolean> {
@@ -57,7 +77,7 @@ export function createReloader(): Reloader {
   }
 
   const makePlan = ({ config, secrets, source }: Planned): ProxyPlan =>
-    planProxy({ config, secrets, source, refused, blocked });
+    planProxy({ config, secrets: usable(secrets), source, refused, blocked });
 
   return {
     plan: makePlan,
@@ -78,9 +98,13 @@ export function createReloader(): Reloader {
           return { edition, plan, servers, certificates };
         }
         ({ complaints } = outcome);
-        const before = refused.size;
+        const before = refused.size + refusedPairs.size;
         for (const [rule, refusal] of refusedBy(complaints, lines)) refused.set(ruleKey(rule), refusal);
-        if (refused.size === before) break;
+        for (const [file, why] of refusedCertificates(complaints)) {
+          const pem = certificates.get(file);
+          if (pem !== undefined) refuse(pem, why);
+        }
+        if (refused.size + refusedPairs.size === before) break;
       }
       return { failure: firstAlert(complaints) };
     },
@@ -92,8 +116,10 @@ export function createReloader(): Reloader {
         }
       return false;
     },
+    refuse,
     forget() {
       refused.clear();
+      refusedPairs.clear();
       blocked.clear();
     },
   };

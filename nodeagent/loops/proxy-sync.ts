@@ -19,7 +19,7 @@ import { haveRoom, placesFor, serverChange, sizesOf } from '../core/proxy/server
 import { runningOf } from '../core/proxy/slots.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { CheckCertificate, Proxy } from '../ports/proxy.ts';
+import type { Proxy } from '../ports/proxy.ts';
 import { createReloader, reloadPause, type InForce } from './proxy-reload.ts';
 import type { NodeEvent } from './status-hub.ts';
 import { createWaker } from './waker.ts';
@@ -28,7 +28,6 @@ export interface ProxySyncDeps {
   readonly assignment: AssignmentSource;
   readonly pods: LocalPodSource;
   readonly proxy: Proxy;
-  readonly checkCertificate: CheckCertificate;
   readonly clock: Clock;
   readonly log: Log;
   /** Hears every change; undefined: the node has no ProxyConfig. */
@@ -93,7 +92,7 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
   const ownConfig = (view: AssignmentView): ProxyConfig | undefined =>
     view.node === '' ? undefined : view.get(objectKey('ProxyConfig', undefined, view.node));
 
-  const secretsOf = (view: AssignmentView): ProxySecrets => assignedSecrets(view, deps.checkCertificate);
+  const secretsOf = (view: AssignmentView): ProxySecrets => assignedSecrets(view);
 
   function tell(problems: readonly ProxyProblem[]): void {
     const report = { generation, problems: problems.slice(0, MOST_PROBLEMS).map((problem) => ({ ...problem })) };
@@ -209,8 +208,12 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
     for (const { file, secret } of now.plan.certificates) {
       const next = secrets.certificate(secret);
       if ('problem' in next || next.pem === now.certificates.get(file)) continue;
-      await proxy.replaceCertificate(file, next.pem, signal);
-      now.certificates.set(file, next.pem);
+      const refusal = await proxy.replaceCertificate(file, next.pem, signal);
+      if (refusal === undefined) now.certificates.set(file, next.pem);
+      else {
+        reloader.refuse(next.pem, refusal);
+        wanted = undefined;
+      }
     }
   }
 

@@ -40,8 +40,8 @@ export interface Proxy {
   load(edition: string, files: ProxyFiles, signal: AbortSignal): Promise<LoadOutcome>;
   /** Gives commands to the process of that edition. Throws an Error with what it said against one. */
   command(edition: string, commands: readonly string[], signal: AbortSignal): Promise<void>;
-  /** Puts another certificate in place of one that is in force. Throws an Error when the process does not take it. */
-  replaceCertificate(file: string, pem: string, signal: AbortSignal): Promise<void>;
+  /** Puts another certificate in place of one that is in force. What the process says where it does not take it. */
+  replaceCertificate(file: string, pem: string, signal: AbortSignal): Promise<string | undefined>;
   /** Whether nobody listens on a TCP port of the machine. */
   isFree(port: number): Promise<boolean>;
   /** Whether the machine has the address. */
@@ -49,6 +49,3 @@ export interface Proxy {
   /** Requests under way end; no new ones are taken. Nothing happens where none runs. */
   stop(): Promise<void>;
 }
-
-/** Undefined for a certificate (PEM, with its chain) and key that go together; else what is wrong. */
-export type CheckCertificate = (certificate: string, key: string) => string | undefined;

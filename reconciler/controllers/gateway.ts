@@ -3,6 +3,7 @@
  * share the machines' ports, so that one pass looks at all of them; it has the key of the first of them. There is a pass
  * only where something has changed that the last one saw: most changes of Services, Secrets and Nodes are none of it.
  */
+import type { ReadPem } from '../../contracts/certificates.ts';
 import {
   keyOf,
   objectKey,
@@ -13,7 +14,7 @@ import {
   type StoredNode,
   type StoredService,
 } from '../../contracts/objects/index.ts';
-import { certificateProblem } from '../core/gateway/certificates.ts';
+import { authoritiesOf, certificateProblem } from '../core/gateway/certificates.ts';
 import { answeredByProxies } from '../core/gateway/challenges.ts';
 import { configMapFact, namespaceFact, nodeFact, secretFact, serviceFact, wholeFact } from '../core/gateway/facts.ts';
 import { gatewayNodes } from '../core/gateway/nodes.ts';
@@ -96,11 +97,11 @@ class Seen {
     return secret;
   }
 
-  caCertificates(namespace: string, name: string): string | undefined {
+  caCertificates(namespace: string, name: string): ReadPem {
     const key = objectKey('ConfigMap', namespace, name);
     const configMap = this.#view.get(key);
     this.facts.set(key, configMapFact(configMap));
-    return configMap?.data?.['ca.crt'];
+    return authoritiesOf(configMap);
   }
 
   namespaceLabels(name: string): Readonly<Record<string, string>> {
@@ -113,15 +114,15 @@ class Seen {
   /** Of machines that there are. */
   nodes(): readonly StoredNode[] {
     return this.#view.list('Node').filter((node) => {
-      const fact = this.#nodeFact(this.#view, node.metadata.name);
+      const fact = this.#nodeFact(node.metadata.name);
       this.facts.set(keyOf(node), fact);
       return fact !== '';
     });
   }
 
-  #nodeFact(view: StoreView, name: string): string {
-    if (!view.get(objectKey('Machine', undefined, name))) return '';
-    return nodeFact(view.get(objectKey('Node', undefined, name)), this.gateway.nodeSelector);
+  #nodeFact(name: string): string {
+    if (!this.#view.get(objectKey('Machine', undefined, name))) return '';
+    return nodeFact(this.#view.get(objectKey('Node', undefined, name)), this.gateway.nodeSelector);
   }
 
   /** A pass finds what it has written itself as it left it. */
@@ -130,9 +131,10 @@ class Seen {
       if (step.do === 'updateStatus') this.facts.set(keyOf(step.object), wholeFact(step.object));
   }
 
-  /** Whether a pass over what `view` shows of the object now would find it as this one did. */
-  isSame(object: Stored, view: StoreView): boolean {
+  /** Whether a pass over what is there of the object now would find it as this one did. */
+  isSame(object: Stored): boolean {
     const key = keyOf(object);
+    const view = this.#view;
     const known = this.facts.get(key);
     switch (object.kind) {
       case 'Service': {
@@ -147,7 +149,7 @@ class Seen {
       case 'Namespace':
         return known === undefined || known === namespaceFact(view.get(keyOf(object)));
       case 'Node':
-        return (known ?? '') === this.#nodeFact(view, object.metadata.name);
+        return (known ?? '') === this.#nodeFact(object.metadata.name);
       default:
         return (known ?? '') === wholeFact(view.get(keyOf(object)));
     }
@@ -190,7 +192,7 @@ export function createGatewayController(): Controller {
   let last: { readonly view: StoreView; readonly seen: Seen } | undefined;
 
   const changed = (object: Stored, view: StoreView): readonly ObjectKey[] =>
-    last?.view === view && last.seen.isSame(object, view) ? [] : work(view);
+    last?.view === view && last.seen.isSame(object) ? [] : work(view);
 
   return {
     name: 'gateway-controller',

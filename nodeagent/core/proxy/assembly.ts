@@ -1,7 +1,9 @@
 /** What the parts of a plan are gathered in while it is made: leaves without doubles, files, problems. */
+import { readAuthorities, type ReadPem } from '../../../contracts/certificates.ts';
 import type { ProxyBackend, SecretName, WeightedBackend } from '../../../contracts/objects/proxy-config.ts';
 import type { CertificateFile, ConfigLine, Leaf, ProxyProblem, ProxySecrets, RefusedRules, RuleName } from './plan.ts';
 import { usersOf, type Users } from './passwords.ts';
+import { RefusedRule } from './refused-rule.ts';
 import { hashOf } from './words.ts';
 
 /** Milliseconds that passwords of one Secret, and of all together, may add to each reload; see {@link usersOf}. */
@@ -17,6 +19,7 @@ export class Assembly {
   private readonly sections = new Map<string, Leaf & { of: RuleName[] }>();
   private readonly certificateFiles = new Map<string, CertificateFile>();
   private readonly told = new Set<string>();
+  private readonly trusts = new Map<string, ReadPem>();
   private readonly usersBySecret = new Map<string, Users>();
   private passwordsLeft = MOST_OF_ALL;
 
@@ -98,6 +101,18 @@ export class Assembly {
         [`userlist ${name}`, ...lines].map((text) => ({ text, of: [of] })),
       );
     return name;
+  }
+
+  /**
+   * Name of the file with these authorities; undefined for those of the system. Throws a {@link RefusedRule} where there is
+   * none in it.
+   */
+  trust(caCertificates: string): string | undefined {
+    if (caCertificates.trim() === '') return undefined;
+    const found = this.trusts.get(caCertificates) ?? readAuthorities(caCertificates);
+    this.trusts.set(caCertificates, found);
+    if ('problem' in found) throw new RefusedRule(`what the backend is held against ${found.problem}`);
+    return this.list('ca', [found.pem]);
   }
 
   /** Name of the file with these lines. */

@@ -140,8 +140,7 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
   }
 
   function trustOf({ verify }: ProxyBackend): string | undefined {
-    const ca = verify?.caCertificates;
-    return ca === undefined || ca.trim() === '' ? undefined : assembly.list('ca', [ca]);
+    return verify && assembly.trust(verify.caCertificates);
   }
 
   function choice(shares: readonly Share[], of: RuleName): string {

@@ -235,7 +235,7 @@ function globalLines(
 export function refusedBy(complaints: string, lines: readonly ConfigLine[]): ReadonlyMap<RuleName, Refusal> {
   const rules = new Map<RuleName, Refusal>();
   for (const complaint of complaints.split('\n')) {
-    const [, number, words = ''] = /\[ALERT\].*? parsing \[[^\]]*?:(\d+)\](?: ?: ?)?(.*)$/i.exec(complaint) ?? [];
+    const [, number, words = ''] = /\[ALERT\].*? (?:parsing )?\[[^\]]*?:(\d+)\](?: ?: ?)?(.*)$/i.exec(complaint) ?? [];
     const line = number === undefined ? undefined : lines[Number(number) - 1];
     for (const owner of line?.of ?? []) {
       const why = `the proxy does not take it: ${words.trim().slice(0, 300)}`;
@@ -243,4 +243,14 @@ export function refusedBy(complaints: string, lines: readonly ConfigLine[]): Rea
     }
   }
   return rules;
+}
+
+/** Files of certificates that HAProxy complains of, with the first complaint of each. */
+export function refusedCertificates(complaints: string): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const complaint of complaints.split('\n')) {
+    const [, why = '', file] = /\[ALERT\].* : ([^:]*?) '(?:[^']*\/)?(cert-[0-9a-f]+\.pem)'/.exec(complaint) ?? [];
+    if (file !== undefined && !files.has(file)) files.set(file, why.trim().slice(0, 300));
+  }
+  return files;
 }

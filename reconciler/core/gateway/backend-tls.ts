@@ -15,9 +15,7 @@ export interface JudgedPolicy {
   readonly verify: ProxyBackend['verify'];
 }
 
-/** What one authority's certificates may have, in characters: it is in the configuration of each gateway node. */
-const LONGEST_BUNDLE = 256 * 1024;
-/** Of all policies. */
+/** What authorities of all policies may have, in characters: they are in the configuration of each gateway node. */
 const LONGEST_TOGETHER = 4 * 2 ** 20;
 
 const TOO_MUCH: Problem = { reason: 'Invalid', message: 'authorities of all policies together have more than 4 MiB' };
@@ -91,7 +89,7 @@ function judge(policy: StoredBackendTLSPolicy, twice: string | undefined, world:
       verify: undefined,
       refused: { reason: 'NoValidCACertificate', message: unresolved?.message ?? '' },
     };
-  return { policy, refused: undefined, unresolved, verify: { hostname, caCertificates: bundles.join('\n') } };
+  return { policy, refused: undefined, unresolved, verify: { hostname, caCertificates: bundles.join('') } };
 }
 
 function bundleOf(
@@ -106,14 +104,8 @@ function bundleOf(
       reason: 'InvalidKind',
       message: `${kind} is no kind that certificates of authorities are of: ConfigMap is`,
     };
-  const pem = world.caCertificates(namespace, name);
-  const wrong = (what: string): Problem => ({
-    reason: 'InvalidCACertificateRef',
-    message: `ConfigMap ${namespace}/${name} ${what}`,
-  });
-  if (pem === undefined) return wrong('is not there, or has no ca.crt');
-  if (pem.length > LONGEST_BUNDLE) return wrong(`has a ca.crt of more than ${LONGEST_BUNDLE / 1024} KiB`);
-  return /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/.test(pem)
-    ? { pem }
-    : wrong('has no certificate in ca.crt');
+  const found = world.caCertificates(namespace, name);
+  return 'pem' in found
+    ? found
+    : { reason: 'InvalidCACertificateRef', message: `ConfigMap ${namespace}/${name} ${found.problem}` };
 }

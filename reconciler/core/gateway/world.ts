@@ -1,4 +1,5 @@
 /** What is looked at when the configuration of the proxies is made. */
+import type { ReadPem } from '../../../contracts/certificates.ts';
 import type {
   Node,
   ReferenceGrant,
@@ -39,8 +40,8 @@ export interface GatewayWorld {
   hasSecret(namespace: string, name: string): boolean;
   /** What keeps a Secret from being a certificate that can be served; undefined where nothing does. */
   certificateProblem(namespace: string, name: string): string | undefined;
-  /** What a ConfigMap has in `ca.crt`; undefined where it is not there, or has none. */
-  caCertificates(namespace: string, name: string): string | undefined;
+  /** What a ConfigMap has in `ca.crt`. */
+  caCertificates(namespace: string, name: string): ReadPem;
   namespaceLabels(name: string): Readonly<Record<string, string>>;
 }
 

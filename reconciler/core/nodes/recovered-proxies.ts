@@ -14,6 +14,7 @@ import {
   type Stored,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import { authoritiesOf } from '../gateway/certificates.ts';
 import { gatewayNodes } from '../gateway/nodes.ts';
 import { planGateways } from '../gateway/plan.ts';
 import { takenPorts } from '../gateway/taken-ports.ts';
@@ -73,7 +74,7 @@ export function recoverProxies({
     certificateProblem: () => undefined,
     caCertificates: (namespace, name) => {
       const found = applied.get(objectKey('ConfigMap', namespace, name))?.object;
-      return found?.kind === 'ConfigMap' ? found.data?.['ca.crt'] : undefined;
+      return authoritiesOf(found?.kind === 'ConfigMap' ? found : undefined);
     },
     namespaceLabels: (name) => applied.get(objectKey('Namespace', undefined, name))?.object.metadata.labels ?? {},
     configs: [],

@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, prefix, rule } from '../../unit/proxy/configs.ts';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { makeFolder } from '../../support/folder.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { freePort, proxyWorld, serve, until, type Backend, type ProxyWorld } from './world.ts';
@@ -42,6 +42,22 @@ async function pair(name: string): Promise<Pair> {
     `/CN=${name}`,
   ]);
   const made = { certificate: await readFile(certificate, 'utf8'), key: await readFile(key, 'utf8') };
+  await removeFolder(folder);
+  return made;
+}
+
+/** By an authority, with a digest that TLS does not take any more. */
+async function signedWithSha1(name: string): Promise<Pair> {
+  const folder = makeFolder('plumbline-certificate-');
+  const authority = await pair('authority.test');
+  await writeFile(`${folder}/ca.key`, authority.key);
+  await writeFile(`${folder}/ca`, authority.certificate);
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  await run('openssl', ['req', ...curve, '-keyout', 'key', '-out', 'request', '-subj', `/CN=${name}`], { cwd: folder });
+  await run('openssl', 'x509 -req -in request -CA ca -CAkey ca.key -set_serial 1 -sha1 -days 2 -out crt'.split(' '), {
+    cwd: folder,
+  });
+  const made = { certificate: await readFile(`${folder}/crt`, 'utf8'), key: await readFile(`${folder}/key`, 'utf8') };
   await removeFolder(folder);
   return made;
 }
@@ -135,7 +151,7 @@ describe('TLS and plain connections through the proxy', () => {
     );
     assert.deepEqual(
       world.report()?.problems.map(({ message }) => message),
-      ['secret default/broken: tls.key is not the key of the certificate', 'secret default/absent is not there'],
+      ['secret default/broken has a tls.key that is not of its tls.crt', 'secret default/absent is not there'],
     );
     const shown = async (name: string | undefined): Promise<string> =>
       (await talk(port, name, http(name ?? 'a.test'))).name;
@@ -154,6 +170,34 @@ describe('TLS and plain connections through the proxy', () => {
     // What cannot be used does not take the place of what can.
     world.assignment.set(secret('b', { certificate: a.certificate, key: renewed.key }));
     await until(() => world.reports.length > reports);
+  });
+
+  it('goes on without a certificate that only the proxy finds wrong', async () => {
+    const port = await world.freePort();
+    const [good, renewed] = await Promise.all([pair('good.test'), pair('renewed.test')]);
+    const weak = await signedWithSha1('weak.test');
+    const rules = [rule(prefix('/'), 'web')];
+    const host = (name: string) => ({ hostname: `${name}.test`, rules, certificates: [of(name)] });
+    await world.give(
+      [{ port, protocol: 'https', hosts: ['good', 'weak'].map(host) }],
+      [web.backend],
+      secret('good', good),
+      secret('weak', weak),
+      ...web.objects(),
+    );
+    const problems = (): readonly string[] => world.report()?.problems.map(({ message }) => message) ?? [];
+    assert.match(problems().join(), /^secret default\/weak: the proxy does not take it: [^,]*$/);
+    const shown = async (name: string): Promise<string> => (await talk(port, name, http(name))).name;
+    assert.equal(await shown('good.test'), 'good.test');
+
+    world.assignment.set(secret('weak', renewed));
+    await until(async () => problems().length === 0 && (await shown('weak.test')) === 'renewed.test');
+    // In the place of what is in force, and beside one that is followed.
+    world.assignment.set(secret('weak', weak));
+    await until(() => problems().length === 1);
+    world.assignment.set(secret('good', renewed));
+    await until(async () => (await shown('good.test')) === 'renewed.test');
+    assert.match(problems().join(), /^secret default\/weak: the proxy does not take it: [^,]*$/);
   });
 
   it('passes TLS on by the name that is asked for, or ends it', async () => {

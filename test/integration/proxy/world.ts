@@ -8,7 +8,6 @@ import type { ProxyReport } from '../../../contracts/agent/index.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import type { KubeObject, Service } from '../../../contracts/objects/index.ts';
 import type { ProxyBackend, ProxyPort } from '../../../contracts/objects/proxy-config.ts';
-import { checkCertificate } from '../../../nodeagent/adapters/haproxy/check-certificate.ts';
 import { createHaproxy } from '../../../nodeagent/adapters/haproxy/haproxy.ts';
 import { createRunCommand } from '../../../nodeagent/adapters/process/run-command.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
@@ -67,7 +66,6 @@ export async function proxyWorld(options: { readonly reloadPauseMs?: number } = 
       assignment,
       pods,
       proxy,
-      checkCertificate,
       clock: systemClock,
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
       onState: (state) => reports.push(state),

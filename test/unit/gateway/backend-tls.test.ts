@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { findCondition } from '../../../contracts/objects/index.ts';
+import { makePair } from '../proxy/pairs.ts';
 import { certificate, gateway, HTTP, httpRoute, Scene, to } from './scene.ts';
 
-const PEM = '-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n';
+const PEM = makePair().certificate.replaceAll('\n', '\\n');
+const GARBAGE = '-----BEGIN CERTIFICATE-----\\nMIIB\\n-----END CERTIFICATE-----\\n';
 const configMap = (name: string, ca: string): string =>
   `{apiVersion: v1, kind: ConfigMap, metadata: {name: ${name}}, data: {ca.crt: "${ca}"}}`;
 const AUTHORITY = 'caCertificateRefs: [{group: "", kind: ConfigMap, name: ca}]';
@@ -40,6 +42,7 @@ describe('a BackendTLSPolicy', () => {
   const broken: readonly (readonly [string, string, readonly string[], readonly string[]])[] = [
     ['an authority that is not there', AUTHORITY, [], ['NoValidCACertificate', 'InvalidCACertificateRef']],
     ['no certificate in it', AUTHORITY, [configMap('ca', 'x')], ['NoValidCACertificate', 'InvalidCACertificateRef']],
+    ['what is none', AUTHORITY, [configMap('ca', GARBAGE)], ['NoValidCACertificate', 'InvalidCACertificateRef']],
     [
       'an authority of another kind',
       AUTHORITY.replace('ConfigMap', 'Secret'),

@@ -64,7 +64,7 @@ class FakeProxy implements Proxy {
   running = async (): Promise<RunningProxy | undefined> => this.#running;
   isFree = async (): Promise<boolean> => true;
   hasAddress = async (): Promise<boolean> => false;
-  replaceCertificate = async (): Promise<void> => undefined;
+  replaceCertificate = async (): Promise<undefined> => undefined;
 
   async load(edition: string): ReturnType<Proxy['load']> {
     this.#running = { edition, ports: [], servers: new Map() };
@@ -96,7 +96,6 @@ describe('the endpoints that a proxy sends to', () => {
       assignment,
       pods: new TestLocalPods(),
       proxy,
-      checkCertificate: () => undefined,
       clock: systemClock,
       log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
       onState: () => undefined,
