@@ -33,6 +33,7 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
   const choices: ConfigLine[] = [];
   const listNames = new Map<string, string>();
   const choiceNames = new Map<string, string>();
+  const targets = new Map<Rule, string>();
   const exact: string[] = [];
   const prefixes: string[] = [];
 
@@ -68,8 +69,14 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
     });
   }
 
-  /** What `txn.r` has to be for a rule: a leaf, or a choice among several. */
-  function target({ rule, of }: Rule): string {
+  /** What `txn.r` has to be for a rule: a leaf, or a choice among several. The same at all paths. */
+  function target(rule: Rule): string {
+    const known = targets.get(rule) ?? makeTarget(rule);
+    targets.set(rule, known);
+    return known;
+  }
+
+  function makeTarget({ rule, of }: Rule): string {
     try {
       const refusal = assembly.refused.get(ruleKey(of));
       if (refusal) throw new RefusedRule(refusal.why);
@@ -155,7 +162,12 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
   }
 
   /** What `txn.r` has to be for a place: its one rule's target, or the list to go through. */
-  function nodeTarget({ rules }: PathNode<Rule>): string {
+  function nodeTarget({ value, rules, isOver }: PathNode<Rule>, hostname: string): string {
+    if (isOver) {
+      const host = hostname === '' ? 'any host name' : hostname;
+      assembly.problem(port.port, `${host} has more rules at its paths than there is room for, ${value} among them`);
+      return assembly.leaf(answerLines(500), undefined, { port: port.port, hostname, origin: `paths of ${host}` });
+    }
     const steps = rules.map((rule) => ({ rule, to: target(rule) }));
     const [first] = steps;
     if (first?.rule.always) return first.to;
@@ -166,13 +178,8 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
     listNames.set(key, name);
     for (const [at, { rule, to }] of steps.entries()) {
       const acls = rule.conditions.map((condition, nth) => ({ acl: `${name}.${at}.${nth}`, condition }));
-      lists.push(
-        ...acls.map(({ acl, condition }) => ({
-          text: `  acl ${acl} ${condition}`,
-          of: [rule.of],
-          matches: true as const,
-        })),
-      );
+      for (const { acl, condition } of acls)
+        lists.push({ text: `  acl ${acl} ${condition}`, of: [rule.of], matches: true });
       lists.push({
         text: `  http-request set-var(txn.r) str(${to}) if ${[`{ var(txn.r) -m str ${name} }`, ...acls.map(({ acl }) => acl)].join(' ')}`,
         of: [rule.of],
@@ -182,10 +189,10 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
   }
 
   const only = hosts.length === 1 && hosts[0]?.hostname === '';
-  const valueOf = ({ id, nodes }: (typeof hosts)[number]): string => {
+  const valueOf = ({ id, nodes, hostname }: (typeof hosts)[number]): string => {
     if (!pathless) return id;
     const [node] = nodes;
-    return node === undefined ? 'none' : nodeTarget(node);
+    return node === undefined ? 'none' : nodeTarget(node, hostname);
   };
   const lookup = hostMaps(hosts, valueOf, {
     on: 'http-request',
@@ -203,9 +210,9 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
   if (!only) lines.push('  http-request set-var(txn.n) req.hdr(host),host_only,lower');
   lines.push(...lookup.lines);
   if (!pathless) {
-    for (const { id, nodes } of hosts)
+    for (const { id, nodes, hostname } of hosts)
       for (const node of nodes) {
-        const to = nodeTarget(node);
+        const to = nodeTarget(node, hostname);
         if (node.type === 'exact') exact.push(`${id}${node.value} ${to}`);
         else prefixes.push(`${id}${node.value === '/' ? '/' : `${node.value}/`} ${to}`);
       }

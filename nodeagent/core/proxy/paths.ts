@@ -17,14 +17,23 @@ export interface PathNode<R> {
   readonly value: string;
   /** Those that may take a request which this is the nearest node of, in order; none behind the first that takes all. */
   readonly rules: readonly R[];
+  /** There is no room for its rules. */
+  readonly isOver?: true;
 }
+
+/**
+ * Of all nodes of a host together. Who makes the rules keeps to less for Gateways and for Ingresses (reconciler/core/gateway/room.ts):
+ * this is for both at one name.
+ */
+const MOST_STEPS = 200_000;
 
 /**
  * Nodes of a host: each exact path, and each prefix. A request belongs to the exact one that it is, else to the longest
  * prefix, by elements; its first rule there that holds is the host's first that holds.
  */
-export function pathNodes<R extends PathRule>(rules: readonly R[]): PathNode<R>[] {
+export function pathNodes<R extends PathRule>(rules: readonly R[], most = MOST_STEPS): PathNode<R>[] {
   if (rules.length === 0) return [];
+  let left = most;
   const place = new Map(rules.map((rule, at) => [rule, at]));
   const exact = new Map<string, R[]>();
   const prefixes = new Map<string, R[]>();
@@ -42,18 +51,15 @@ export function pathNodes<R extends PathRule>(rules: readonly R[]): PathNode<R>[
     const last = sorted.findIndex((rule) => rule.always);
     return last === -1 ? sorted : sorted.slice(0, last + 1);
   };
+  const nodeOf = (type: 'exact' | 'prefix', value: string, found: () => readonly R[]): PathNode<R> => {
+    const own = left > 0 ? inOrder(found()) : [];
+    left -= own.length;
+    return left < 0 || own.length === 0 ? { type, value, rules: [], isOver: true } : { type, value, rules: own };
+  };
   const above = (path: string): R[] => ancestors(path).flatMap((prefix) => prefixes.get(prefix) ?? []);
   return [
-    ...[...exact].map(([value, own]) => ({
-      type: 'exact' as const,
-      value,
-      rules: inOrder([...own, ...above(value), ...anywhere]),
-    })),
-    ...[...prefixes.keys()].map((value) => ({
-      type: 'prefix' as const,
-      value,
-      rules: inOrder([...above(value), ...anywhere]),
-    })),
+    ...[...exact].map(([value, own]) => nodeOf('exact', value, () => [...own, ...above(value), ...anywhere])),
+    ...[...prefixes.keys()].map((value) => nodeOf('prefix', value, () => [...above(value), ...anywhere])),
   ];
 }
 

@@ -37,7 +37,8 @@ export function planProxy({ config, secrets, refused = new Map(), blocked = new 
     }
     const lines = frontend(assembly, port);
     if (lines.length > 0) ports.push(port.port);
-    frontends.push(...lines);
+    // Not spread: as many arguments as lines overflow the stack.
+    for (const line of lines) frontends.push(line);
   }
   const mirrors = assembly.mirrors.length === 0 ? [] : mirrorSections(assembly.mirrors);
   if (mirrors.length > 0) assembly.files.set(MIRROR_FILE, MIRROR_SCRIPT);

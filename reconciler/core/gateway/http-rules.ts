@@ -205,7 +205,8 @@ interface Match {
   readonly rank: Rank;
 }
 
-function matchesOf(route: HttpRoute, index: number): readonly Match[] {
+/** Of one rule, as a proxy has them. */
+export function matchesOf(route: HttpRoute, index: number): readonly Match[] {
   if (route.kind === 'HTTPRoute') return (route.spec.rules[index]?.matches.map(httpMatch) ?? []).map(ranked);
   const matches = route.spec.rules[index]?.matches ?? [];
   return matches.length === 0 ? [{ match: {}, rank: [0, 0, 0] }] : matches.map(grpcMatch);

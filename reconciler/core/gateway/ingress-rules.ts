@@ -63,7 +63,8 @@ export function judgeIngresses(
 /** What the whole Ingress is too much for; undefined where it has its room. */
 function overOf(own: ReadonlyMap<string, IngressHost>, room: Room): string | undefined {
   for (const { hostname, plain, secure } of own.values()) {
-    const over = room.take([{ at: room, hostname }], demandOfRules([...plain, ...secure].map(({ rule }) => rule)));
+    const [http, https] = [plain, secure].map((rules) => rules.map(({ rule }) => rule));
+    const over = room.take([{ at: room, hostname }], demandOfRules(http ?? [], https ?? []));
     if (over !== undefined) return over;
   }
   return undefined;

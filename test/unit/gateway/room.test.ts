@@ -1,13 +1,17 @@
 /** Bounds on what the proxies are given: what is over is told, and what was there before goes on. */
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { describe, it } from 'node:test';
 import { coveringNames } from '../../../reconciler/core/gateway/hostnames.ts';
-import { MOST_PATTERNS, Room } from '../../../reconciler/core/gateway/room.ts';
+import { MOST_PATTERNS, MOST_STEPS, Room } from '../../../reconciler/core/gateway/room.ts';
+import { pathNodes } from '../../../nodeagent/core/proxy/paths.ts';
+import { matchRank } from '../../../reconciler/core/gateway/precedence.ts';
+import { PathSteps } from '../../../reconciler/core/gateway/path-steps.ts';
 import { gateway, HTTP, httpRoute, ingress, paths, Scene, to } from './scene.ts';
 
 const listener = {};
 const at = (...hostnames: readonly string[]) => hostnames.map((hostname) => ({ at: listener, hostname }));
-const demand = (length: number, patterns = 0) => ({ length, patterns });
+const demand = (length: number, patterns = 0) => ({ length, patterns, matches: [] });
 
 describe('names that take all that a name takes', () => {
   for (const [name, expected] of [
@@ -48,6 +52,65 @@ describe('the room for rules', () => {
   });
 });
 
+const asking = (n: number) => ({ method: `M${n}` });
+const steep = (from: number, many: number) =>
+  Array.from({ length: many }, (_, n) => [
+    { path: { type: 'exact' as const, value: `/p${from + n}` }, method: 'GET' },
+    asking(from + n),
+  ]).flat();
+const climbing = (matches: ReturnType<typeof steep>) => ({ length: 1, patterns: 0, matches });
+
+describe('the rules at the paths of a host', () => {
+  const path = fc.record(
+    {
+      path: fc.record({
+        type: fc.constantFrom('exact', 'prefix', 'regex'),
+        value: fc.constantFrom('/', '/a', '/a/b', '/a/b/c', '/ab', '/b'),
+      }),
+      method: fc.constant('GET'),
+    },
+    { requiredKeys: [] },
+  );
+  it('are no fewer than the proxy has, and more by one at a place at most', () =>
+    fc.assert(
+      fc.property(fc.array(path, { maxLength: 12 }), (matches) => {
+        const steps = new PathSteps();
+        for (const match of matches) steps.add(match, true);
+        const sorted = matches.toSorted((a, b) => {
+          const [x, y] = [matchRank(a), matchRank(b)];
+          return y.map((value, at) => value - (x[at] ?? 0)).find((by) => by !== 0) ?? 0;
+        });
+        const always = ({ path: of, method }: (typeof matches)[number]) => method === undefined && of?.type !== 'regex';
+        const nodes = pathNodes(sorted.map((match) => ({ match, always: always(match) })));
+        const made = nodes.reduce((sum, { rules }) => sum + rules.length, 0);
+        assert.ok(made <= steps.total && steps.total <= made + nodes.length, `${made} ${steps.total}`);
+        for (const match of matches) steps.remove(match, true);
+        assert.equal(steps.total, 0);
+      }),
+      { numRuns: 1000 },
+    ));
+
+  it('are bounded, where those of wider names count in each', () => {
+    const room = new Room();
+    assert.equal(room.take(at('a.test'), climbing(steep(0, 150))), undefined);
+    assert.equal(room.take(at('*.test'), climbing(steep(150, 70))), undefined);
+    assert.match(
+      room.take(at('*.test'), climbing(steep(1000, 20))) ?? '',
+      new RegExp(`more than ${MOST_STEPS} .* a.test`),
+    );
+    assert.equal(room.take(at('b.test'), climbing(steep(1000, 20))), undefined);
+    assert.match(room.take(at('c.test'), climbing(steep(2000, 190))) ?? '', /of c\.test/);
+    assert.equal(room.take(at('d.test'), climbing(steep(2000, 10))), undefined);
+  });
+
+  it('are bounded of all hosts together', () => {
+    const room = new Room();
+    const told = ['a', 'b', 'c', 'd', 'e'].map((name) => room.take(at(name), climbing(steep(0, 210))));
+    assert.deepEqual(told.slice(0, 4), [undefined, undefined, undefined, undefined]);
+    assert.match(told[4] ?? '', /all host names together/);
+  });
+});
+
 /** 64 matches with filters of 60 KiB, at 16 names: about 60 MiB. */
 function large(name: string): string {
   const header = (at: number): string => `{name: x-${at}, value: ${'v'.repeat(4000)}}`;
@@ -82,6 +145,28 @@ describe('what is over', () => {
     );
     const scene = new Scene(gateway(HTTP), httpRoute('web', rules.join(', ')));
     assert.equal(scene.route('HTTPRoute', 'web', 'Accepted'), 'False TooManyRules');
+  });
+
+  it('is a route whose rules are tried at too many paths', () => {
+    const rules = (n: number, one: (at: number) => string): string =>
+      Array.from(
+        { length: n },
+        (_, r) =>
+          `{matches: [${Array.from({ length: 60 }, (_, m) => one(r * 60 + m)).join(', ')}], backendRefs: [{name: web, port: 80}]}`,
+      ).join(', ');
+    const scene = new Scene(
+      gateway(HTTP),
+      httpRoute(
+        'exact',
+        rules(6, (n) => `{path: {type: Exact, value: '/a${n}'}, method: GET}`),
+      ),
+      httpRoute(
+        'steep',
+        rules(3, (n) => `{headers: [{name: x, value: '${n}'}]}`),
+      ),
+    );
+    assert.equal(scene.route('HTTPRoute', 'exact', 'Accepted'), 'True Accepted');
+    assert.equal(scene.route('HTTPRoute', 'steep', 'Accepted'), 'False TooManyRules');
   });
 
   it('is an Ingress', () => {

@@ -1,8 +1,10 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import type { ProxyMatch } from '../../../contracts/objects/proxy-config.ts';
+import type { ProxyMatch, ProxyPort } from '../../../contracts/objects/proxy-config.ts';
 import { pathNodes, type PathNode } from '../../../nodeagent/core/proxy/paths.ts';
+import { planProxy } from '../../../nodeagent/core/proxy/render.ts';
+import { backend, exact, proxyConfig, rule } from './configs.ts';
 
 interface Rule {
   readonly id: number;
@@ -41,6 +43,31 @@ function takes({ match: { path } }: Rule, asked: string): boolean {
   if (path.type === 'prefix') return asked === prefix || asked.startsWith(`${prefix}/`);
   return new RegExp(`^(?:${path.value})$`).test(asked);
 }
+
+describe('a host with more rules at its paths than there is room for', () => {
+  it('answers 500 where there is none, tells, and goes on elsewhere', () => {
+    const host = (hostname: string, many: number): ProxyPort['hosts'][number] => ({
+      hostname,
+      rules: Array.from({ length: many }, (_, n) => [
+        rule(exact(`/p${n}`), 'web'),
+        rule({ method: `M${n}` }, 'web'),
+      ]).flat(),
+    });
+    const plan = planProxy({
+      config: proxyConfig(
+        [{ port: 80, protocol: 'http', hosts: [host('steep', 800), host('flat', 2)] }],
+        [backend('web')],
+      ),
+      secrets: { certificate: () => ({ problem: '' }), passwords: () => undefined },
+    });
+    assert.ok(plan.head.length > 150_000 && plan.head.length < 450_000);
+    assert.match(
+      plan.problems[0]?.message ?? '',
+      /^steep has more rules at its paths than there is room for, \/p\d+ among/,
+    );
+    assert.ok(plan.problems.every(({ message }) => message.startsWith('steep ')));
+  });
+});
 
 describe('the paths of a host', () => {
   it('have for each place the rules that may take a request there, up to the first that takes all', () => {
