@@ -41,19 +41,37 @@ export function mirrorSections(of: readonly RuleName[]): ConfigLine[] {
   ].map((text) => ({ text, of }));
 }
 
-/** Longest body that is copied, and what all copies under way may hold together, in bytes. */
+/** Longest body that is copied, and what copies under way to one leaf, and all together, may hold, in bytes. */
 const MOST_BODY = 256 * 1024;
+const MOST_HELD_OF_ONE = 8 * 2 ** 20;
 const MOST_HELD = 32 * 2 ** 20;
-/** Copies under way at a time, seconds until a server's silence ends one, and KiB of an answer that are waited for. */
+/** Copies under way at a time, to one leaf and to all, seconds until a server's silence ends one, and KiB of an answer that are waited for. */
+const MOST_AT_ONCE_OF_ONE = 64;
 const MOST_AT_ONCE = 256;
 const SILENCE = 60;
 const MOST_ANSWER = 1024;
 
 /** What is over a bound is not mirrored: the request itself never waits for its copy, and never fails for it. */
 export const MIRROR_SCRIPT = `
-local at_once, held = 0, 0
+local all, each = { at_once = 0, held = 0 }, {}
 
-local function send(text)
+local function count(to, copies, bytes)
+  local one = each[to] or { at_once = 0, held = 0 }
+  each[to] = one
+  for _, counts in ipairs({ all, one }) do
+    counts.at_once, counts.held = counts.at_once + copies, counts.held + bytes
+  end
+end
+
+local function is_busy(to)
+  return all.at_once >= ${MOST_AT_ONCE} or each[to] and each[to].at_once >= ${MOST_AT_ONCE_OF_ONE}
+end
+
+local function is_full(to)
+  return all.held > ${MOST_HELD} or each[to].held > ${MOST_HELD_OF_ONE}
+end
+
+local function send(to, text)
   local socket = core.tcp()
   socket:settimeout(${SILENCE})
   if socket:connect("${SOCKET}") and socket:send(text) then
@@ -62,8 +80,7 @@ local function send(text)
     end
   end
   socket:close()
-  at_once = at_once - 1
-  held = held - #text
+  count(to, -1, -#text)
 end
 
 local LEFT_OUT = {
@@ -74,7 +91,7 @@ local LEFT_OUT = {
 local Mirror = { id = "plumbline mirror", flags = filter.FLT_CFG_FL_HTX }
 Mirror.__index = Mirror
 -- Also of a request that never ended.
-Mirror.__gc = function(self) held = held - self.length end
+Mirror.__gc = function(self) if self.length > 0 then count(self.to, 0, -self.length) end end
 
 function Mirror:new()
   return setmetatable({ to = self.to, drawn = self.drawn, length = 0 }, Mirror)
@@ -83,7 +100,7 @@ end
 function Mirror:http_headers(txn, message)
   if message.channel:is_resp() or (self.drawn and not txn:get_var(self.drawn)) then return end
   local line, headers = message:get_stline(), message:get_headers()
-  if at_once >= ${MOST_AT_ONCE} or line.method == "CONNECT" or headers.upgrade then return end
+  if is_busy(self.to) or line.method == "CONNECT" or headers.upgrade then return end
   local path = line.uri:gsub("^%a[%w+.-]*://[^/?]*", "")
   if path:sub(1, 1) == "?" or path == "" then path = "/" .. path end
   local head = { line.method .. " " .. path .. " HTTP/1.1", "${HEADER}: " .. self.to, "connection: close" }
@@ -100,7 +117,7 @@ function Mirror:http_headers(txn, message)
 end
 
 local function give_up(self)
-  held = held - self.length
+  count(self.to, 0, -self.length)
   self.head, self.parts, self.length = nil, nil, 0
 end
 
@@ -109,8 +126,8 @@ function Mirror:http_payload(txn, message)
   local data = message:body()
   if data == nil then return end
   self.length = self.length + #data
-  held = held + #data
-  if self.length > ${MOST_BODY} or held > ${MOST_HELD} then return give_up(self) end
+  count(self.to, 0, #data)
+  if self.length > ${MOST_BODY} or is_full(self.to) then return give_up(self) end
   self.parts[#self.parts + 1] = data
 end
 
@@ -118,12 +135,12 @@ function Mirror:http_end(txn, message)
   if self.head == nil or message.channel:is_resp() then return end
   local head, body = self.head, table.concat(self.parts)
   give_up(self)
-  if at_once >= ${MOST_AT_ONCE} then return end
+  if is_busy(self.to) then return end
   if #body > 0 or self.has_body then head[#head + 1] = "content-length: " .. #body end
   local text = table.concat(head, "\\r\\n") .. "\\r\\n\\r\\n" .. body
-  at_once = at_once + 1
-  held = held + #text
-  core.register_task(function() send(text) end)
+  local to = self.to
+  count(to, 1, #text)
+  core.register_task(function() send(to, text) end)
 end
 
 core.register_filter("plumbline-mirror", Mirror, function(one, args)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
-import type { AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { ProxyCors, ProxyHost, ProxyPort, ProxyRule } from '../../../contracts/objects/proxy-config.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, exact, prefix, rule } from '../../unit/proxy/configs.ts';
@@ -417,6 +417,41 @@ describe('requests through the proxy', () => {
       // Six standard deviations of 200 draws.
       const some = copies.slice(before).filter((copy) => copy.includes('/some')).length;
       assert.ok(Math.abs(some - 40) < 34, String(some));
+      // A mirror that does not answer takes no place of another's.
+      const nothing = await freePort();
+      const held: Socket[] = [];
+      const silent = createTcpServer((socket) => held.push(socket.on('error', () => undefined)));
+      silent.listen(nothing, '127.0.0.1');
+      try {
+        await once(silent, 'listening');
+        const ofSilent = service('silent', '198.19.128.6', [{ name: 'http', port: 80, targetPort: nothing }]);
+        await world.give(
+          [
+            {
+              port,
+              protocol: 'http',
+              hosts: [
+                {
+                  hostname: '',
+                  rules: [
+                    rule(prefix('/silent'), 'web', { filters: [to('silent')] }),
+                    rule(prefix('/'), 'web', { filters: [to('copies')] }),
+                  ],
+                },
+              ],
+            },
+          ],
+          [web.backend, backend('copies'), backend('silent')],
+          ofSilent,
+          slice(ofSilent, [endpoint('127.0.0.1')], 'a', nothing),
+        );
+        for (let nth = 0; nth < 300; nth += 1) await world.ask(port, { path: '/silent' });
+        await world.ask(port, { path: '/after' });
+        await until(() => copies.at(-1)?.includes('/after') ?? false);
+      } finally {
+        silent.close();
+        for (const socket of held) socket.destroy();
+      }
     } finally {
       mirror.closeAllConnections();
       mirror.close();
