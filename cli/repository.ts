@@ -54,7 +54,7 @@ function tools(signal: AbortSignal): AppTools {
   return {
     identity: async (engine) => (await opened()).identity(engine),
     run: async (call) => (await opened()).run(call),
-    chart: async (source, auth) => (await opened()).chart(source, auth),
+    chart: async (source, namespace, auth) => (await opened()).chart(source, namespace, auth),
     kept: async (key) => (await opened()).kept(key),
     keep: async (key, value) => (await opened()).keep(key, value),
   };

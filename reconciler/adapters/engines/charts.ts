@@ -3,35 +3,42 @@
  * network, the credentials that the App names, and nothing else: its root folder is of its own, as that of every call.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, utimes, writeFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { ChartSource } from '../../../contracts/objects/index.ts';
 import type { ChartAnswer } from '../../core/apps/engine.ts';
 import { UNOPENED_AUTH, type SourceAuth } from '../../core/apps/other-sources.ts';
 import { RetryableError } from '../../core/errors.ts';
+import { shrink } from './bounded-folder.ts';
 import { FETCH_HOME, fetchSandboxed, type Fetch, type Limits } from './sandbox.ts';
 
 /** Of one archive. Helm's own bound is larger; ours is what an App may read. */
 const MAX_CHART_BYTES = 16 * 1024 * 1024;
+/** Of all that are kept; the one that was not asked for longest goes first, and is fetched again when it is. */
+const MAX_KEPT_BYTES = 512 * 1024 * 1024;
 
 export interface WantedChart {
   readonly source: ChartSource;
   readonly auth: SourceAuth | undefined;
+  /** Of the Secret. */
+  readonly namespace: string;
 }
 
 export class Charts {
   readonly #dir: string;
+  readonly #maxBytes: number;
   /** Fetched now: of many Apps with one chart the first one fetches. */
   readonly #fetching = new Map<string, Promise<ChartAnswer>>();
 
-  constructor(dir: string) {
+  constructor(dir: string, maxBytes = MAX_KEPT_BYTES) {
     this.#dir = dir;
+    this.#maxBytes = maxBytes;
   }
 
   /**
    * The chart's archive: that of the digest, or of the version as it was when it was first fetched; what is kept needs no
-   * credentials. Throws RetryableError `ChartUnavailable` where it cannot be fetched.
+   * credentials, and is for who names the Secret that it came by, in its namespace. Throws RetryableError `ChartUnavailable` where it cannot be fetched.
    */
   async get(
     wanted: WantedChart,
@@ -40,7 +47,9 @@ export class Charts {
     limits: Limits,
     signal: AbortSignal,
   ): Promise<ChartAnswer> {
-    const id = createHash('sha256').update(JSON.stringify(wanted.source)).digest('hex');
+    const { source, auth, namespace } = wanted;
+    const asked = auth === undefined ? source : [source, namespace];
+    const id = createHash('sha256').update(JSON.stringify(asked)).digest('hex');
     const running = this.#fetching.get(id);
     if (running) return running;
     const getting = this.#kept(id).then((kept) => kept ?? this.#fetch(id, wanted, program, callsDir, limits, signal));
@@ -54,8 +63,11 @@ export class Charts {
 
   /** Each is kept with its hash in front: a damaged one is fetched anew. */
   async #kept(id: string): Promise<ChartAnswer | undefined> {
-    const kept = await readFile(join(this.#dir, id)).catch(() => undefined);
+    const path = join(this.#dir, id);
+    const kept = await readFile(path).catch(() => undefined);
     if (!kept) return undefined;
+    const now = new Date();
+    await utimes(path, now, now).catch(() => undefined);
     const archive = kept.subarray(32);
     return sha256(archive).equals(kept.subarray(0, 32)) ? { ok: true, archive, id: archiveId(archive) } : undefined;
   }
@@ -99,6 +111,7 @@ export class Charts {
     const fresh = join(this.#dir, `${id}.${randomUUID()}`);
     await writeFile(fresh, Buffer.concat([sha256(file), file]), { mode: 0o600 });
     await rename(fresh, join(this.#dir, id));
+    await shrink(this.#dir, this.#maxBytes);
     return { ok: true, archive: file, id: archiveId(file) };
   }
 }

@@ -49,9 +49,9 @@ export class Engines implements RenderEngines {
     return {
       identity: async (engine) => (await this.#program(engine, signal)).identity,
       run: (call) => this.#run(call, signal),
-      chart: async (source, auth) => {
+      chart: async (source, namespace, auth) => {
         const { path } = await this.#program('helm', signal);
-        return this.#charts.get({ source, auth }, path, this.#calls, this.#limits, signal);
+        return this.#charts.get({ source, auth, namespace }, path, this.#calls, this.#limits, signal);
       },
       kept: (key) => this.#renderings.get(key),
       keep: (key, value) => this.#renderings.set(key, value),

@@ -1,9 +1,10 @@
 /** What engines made, on disk, by what it was made of. Bounded; the one that was not asked for longest goes first. */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateRaw, inflateRaw } from 'node:zlib';
 import { promisify } from 'node:util';
+import { shrink } from './bounded-folder.ts';
 
 const DIGEST_BYTES = 32;
 /** Of one rendering, unpacked. */
@@ -45,25 +46,12 @@ export class Renderings {
       await writeFile(fresh, Buffer.concat([digest(key, packed), packed]), { mode: 0o600 });
       await rename(fresh, join(this.#dir, key));
       this.#written += packed.byteLength;
-      if (this.#written > this.#maxBytes / 16) await this.#shrink();
+      if (this.#written > this.#maxBytes / 16) {
+        this.#written = 0;
+        await shrink(this.#dir, this.#maxBytes);
+      }
     } catch {
       await rm(fresh, { force: true }).catch(() => undefined);
-    }
-  }
-
-  async #shrink(): Promise<void> {
-    this.#written = 0;
-    const files: { readonly path: string; readonly size: number; readonly used: number }[] = [];
-    for (const name of await readdir(this.#dir)) {
-      const path = join(this.#dir, name);
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() === true) files.push({ path, size: found.size, used: found.mtimeMs });
-    }
-    files.sort((a, b) => b.used - a.used);
-    let sum = 0;
-    for (const { path, size } of files) {
-      sum += size;
-      if (sum > this.#maxBytes) await rm(path, { force: true });
     }
   }
 }

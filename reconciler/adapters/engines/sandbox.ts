@@ -8,12 +8,14 @@
  * away all rights: a user that is not root has none after execve (capabilities(7)).
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFile, link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, link, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readKey } from '../../../contracts/objects/index.ts';
+import { onAbort } from '../../../contracts/signals.ts';
 import { CALL_ROOT, type CallFile, type EngineAnswer } from '../../core/apps/engine.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { callRoot } from './call-roots.ts';
+import { fetchedFile } from './fetched-file.ts';
 
 export interface Limits {
   /** Of the whole call, milliseconds. */
@@ -107,8 +109,8 @@ export async function fetchSandboxed(
       answer = await run(root, { program, args, files: [], env, fetches: true }, limits, signal);
       if (!answer.ok) return { answer };
     }
-    const [name] = (await readdir(join(root, CALL_ROOT))).filter((each) => each.endsWith('.tgz'));
-    return name === undefined ? { answer } : { answer, file: await readFile(join(root, CALL_ROOT, name)) };
+    const file = await fetchedFile(join(root, CALL_ROOT), limits.output);
+    return file ? { answer, file } : { answer };
   } finally {
     await rm(root, { recursive: true, force: true });
   }
@@ -160,10 +162,9 @@ function run(root: string, call: SandboxedCall, limits: Limits, signal: AbortSig
     const timer = setTimeout(() => {
       end({ ok: false, reason: 'timeout', message: `after ${limits.timeMs / 1000} s` });
     }, limits.timeMs);
-    const abort = (): void => {
+    const letGo = onAbort(signal, () => {
       kill(child);
-    };
-    signal.addEventListener('abort', abort, { once: true });
+    });
     child.stdout.on('data', (chunk: Buffer) => {
       bytes += chunk.byteLength;
       if (bytes <= limits.output) output.push(chunk);
@@ -177,7 +178,7 @@ function run(root: string, call: SandboxedCall, limits: Limits, signal: AbortSig
     const printed = (): string => Buffer.concat(output).toString('utf8', 0, MAX_ERROR_BYTES);
     const settled = (): void => {
       clearTimeout(timer);
-      signal.removeEventListener('abort', abort);
+      letGo();
     };
     child.once('error', (cause) => {
       settled();

@@ -1,6 +1,7 @@
 /** When to look at the branch: a file that the push hook touches, the ref's own file, a webhook, and a clock. */
 import { type FSWatcher, watch } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { onAbort } from '../../../contracts/signals.ts';
 import { LONGEST_TIMER_MS } from '../../../contracts/timers.ts';
 import { followedRef, type Followed } from '../../core/sources/follow.ts';
 import type { HintCause } from '../../ports/git-source.ts';
@@ -27,7 +28,6 @@ export async function* hintsFrom(
     pending ??= cause;
     wake?.();
   };
-  const onAbort = (): void => wake?.();
   const watchers: FSWatcher[] = [];
   for (const folder of folders) {
     try {
@@ -47,7 +47,7 @@ export async function* hintsFrom(
   const timer = setInterval(() => {
     notify('poll');
   }, pauseMs);
-  signal.addEventListener('abort', onAbort, { once: true });
+  const letGo = onAbort(signal, () => wake?.());
   try {
     while (!signal.aborted) {
       if (pending) {
@@ -64,7 +64,7 @@ export async function* hintsFrom(
   } finally {
     clearInterval(timer);
     stopListening?.();
-    signal.removeEventListener('abort', onAbort);
+    letGo();
     for (const watcher of watchers) watcher.close();
   }
 }

@@ -64,23 +64,36 @@ export function withoutSource(text: string): RenderedDocument {
   return match?.[1] === undefined ? { text } : { text: text.slice(match[0].length), template: match[1] };
 }
 
+/** Where a file has its objects, by kind: each name's first line, and its last one, in the order of the file. */
+export type ObjectLines = ReadonlyMap<string, ReadonlyMap<string, { readonly first: number; readonly last: number }>>;
+
+export function objectLines(file: string): ObjectLines {
+  const lines = new Map<string, Map<string, { readonly first: number; readonly last: number }>>();
+  let line = 1;
+  for (const document of file.split(/^---.*$/m)) {
+    const { kind, name } = namesIn(document);
+    if (kind !== undefined && name !== undefined) {
+      const begin = document.search(/^[^\s#]/m);
+      const last = line + document.slice(0, Math.max(0, begin)).split('\n').length - 1;
+      const names = lines.get(kind) ?? new Map<string, { readonly first: number; readonly last: number }>();
+      lines.set(kind, names.set(name, { first: names.get(name)?.first ?? last, last }));
+    }
+    line += document.split('\n').length - 1;
+  }
+  return lines;
+}
+
 /**
  * The line at which a file has the object of this kind and name, as far as plain looking tells; a name that got a
  * prefix or a suffix is found too. 1 where nothing fits.
  */
-export function lineOfObject(file: string, text: string): number {
-  const wanted = namesIn(text);
-  let line = 1;
+export function lineOfObject(lines: ObjectLines, text: string): number {
+  const { kind = '', name: wanted = '' } = namesIn(text);
+  const names = lines.get(kind);
+  const exact = names?.get(wanted);
+  if (exact || !names) return exact?.first ?? 1;
   let best = 1;
-  for (const document of file.split(/^---.*$/m)) {
-    const { kind, name } = namesIn(document);
-    if (kind !== undefined && kind === wanted.kind && name !== undefined && wanted.name?.includes(name) === true) {
-      const first = document.search(/^[^\s#]/m);
-      best = line + document.slice(0, Math.max(0, first)).split('\n').length - 1;
-      if (name === wanted.name) return best;
-    }
-    line += document.split('\n').length - 1;
-  }
+  for (const [name, { last }] of names) if (last > best && wanted.includes(name)) best = last;
   return best;
 }
 

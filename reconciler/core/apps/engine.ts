@@ -39,7 +39,7 @@ export interface AppTools {
   identity(engine: EngineName): Promise<string>;
   run(call: EngineCall): Promise<EngineAnswer>;
   /** A chart from elsewhere. It is fetched once, with `auth` where the repository asks for a password. */
-  chart(source: ChartSource, auth?: SourceAuth): Promise<ChartAnswer>;
+  chart(source: ChartSource, namespace: string, auth?: SourceAuth): Promise<ChartAnswer>;
   /** What was kept under the key, as it was kept; undefined where it is not there, or damaged. */
   kept(key: string): Promise<Uint8Array | undefined>;
   /** A failure to keep something is no failure. */

@@ -1,6 +1,6 @@
 /** One App to parsed manifests: what it reads, what its engine is asked, and what the answer becomes. */
 import { createHash } from 'node:crypto';
-import type { App } from '../../../contracts/objects/index.ts';
+import { DEFAULT_NAMESPACE, type App } from '../../../contracts/objects/index.ts';
 import { isLfsPointer } from '../manifests/parse-manifest.ts';
 import { decodeUtf8 } from '../manifests/decode-text.ts';
 import type { ManifestCache } from '../manifests/manifest-cache.ts';
@@ -22,7 +22,15 @@ import {
   type AppCall,
   type AppEngine,
 } from './app-call.ts';
-import { lineOfObject, splitDocuments, withoutOrigin, withoutSource, type RenderedDocument } from './documents.ts';
+import {
+  lineOfObject,
+  objectLines,
+  splitDocuments,
+  withoutOrigin,
+  withoutSource,
+  type ObjectLines,
+  type RenderedDocument,
+} from './documents.ts';
 import { engineWords } from './engine-words.ts';
 import type { AppTools, CallFile, ChartAnswer, EngineName } from './engine.ts';
 import type { FileTree } from './file-tree.ts';
@@ -282,7 +290,7 @@ export class OneApp {
     const place = positionOf(this.#desired, 'spec', 'helm', 'chart', 'secretRef', 'name');
     const auth = secretRef && authOf(this.#app, secretRef.name, this.#input.objects, place);
     if (auth && isNoValue(auth)) return { diagnostics: [noValue(auth)] };
-    const chart = await tools.chart(source, auth);
+    const chart = await tools.chart(source, this.#app.spec.namespace ?? DEFAULT_NAMESPACE, auth);
     if (chart.ok) return chart;
     if (chart.reason === 'mismatch')
       return this.#failed('RenderFailed', `cannot have its chart: ${chart.message}`, 'look at it, and name its digest');
@@ -455,8 +463,13 @@ function withLine(document: RenderedDocument, sources: ReadonlyMap<string, Uint8
   if (file === undefined || file === REPOSITORY || !isWithin(file, REPOSITORY)) return { text };
   const bytes = sources.get(file);
   if (!bytes) return { text };
-  return { text, file: file.slice(REPOSITORY.length + 1), line: lineOfObject(new TextDecoder().decode(bytes), text) };
+  const lines = linesOf.get(bytes) ?? objectLines(new TextDecoder().decode(bytes));
+  linesOf.set(bytes, lines);
+  return { text, file: file.slice(REPOSITORY.length + 1), line: lineOfObject(lines, text) };
 }
+
+/** Files never change: each is looked through once, whatever is made of it. */
+const linesOf = new WeakMap<Uint8Array, ObjectLines>();
 
 /** What was kept is this program's own, and was proved before: only its form may be of another time. */
 function readKept(bytes: Uint8Array | undefined): readonly RenderedDocument[] | undefined {

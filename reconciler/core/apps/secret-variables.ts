@@ -23,15 +23,21 @@ export function exposedSecret(
 ): Unsubstituted | undefined {
   if (secret.size === 0) return undefined;
   const used = variablesIn(text).filter(({ name }) => secret.has(name));
+  const shown = publicPart(made);
   const isExposed = (names: ReadonlySet<string>): boolean => {
     const others = new Map([...variables].map(([name, value]) => [name, names.has(name) ? otherThan(value) : value]));
     const other = substitute(text, others, false, Infinity);
     if ('text' in other && other.text === made) return false;
-    const [before, after] = [publicPart(made), 'text' in other ? publicPart(other.text) : undefined];
-    return before === undefined || before !== after;
+    return shown === undefined || shown !== ('text' in other ? publicPart(other.text) : undefined);
   };
   if (used.length === 0 || !isExposed(secret)) return undefined;
-  const { name, line } = used.find((one) => isExposed(new Set([one.name]))) ?? used[0] ?? { name: '', line: 1 };
+  // One that is, by halves: each look reads the whole text.
+  let suspects = used;
+  while (suspects.length > 1) {
+    const half = suspects.slice(0, suspects.length >> 1);
+    suspects = isExposed(new Set(half.map((one) => one.name))) ? half : suspects.slice(half.length);
+  }
+  const { name, line } = suspects[0] ?? { name: '', line: 1 };
   return {
     line,
     code: 'SecretExposed',

@@ -171,6 +171,12 @@ describe('a chart from elsewhere', () => {
         // What is kept needs no password.
         assert.deepEqual((await render(behind(chart, 'other'), openEngines(join(folder, 'https')))).told, []);
         assert.equal(logins.length, asked);
+        // But it does for another namespace, whose Secret may be another one.
+        const others = Object.entries(behind(chart, 'canary-wrong')).map(
+          ([path, text]) => [path, text.replaceAll(/(name(?:space)?"?: ?"?)web\b/g, '$1other')] as const,
+        );
+        const elsewhere = render(Object.fromEntries(others), openEngines(join(folder, 'https')));
+        await assert.rejects(elsewhere, /cannot be fetched from .*401/);
         assert.throws(() => leftBehind('https'));
       } finally {
         secure.close();

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { lineOfObject, splitDocuments, withoutOrigin, withoutSource } from '../../../reconciler/core/apps/documents.ts';
+import {
+  lineOfObject,
+  objectLines,
+  splitDocuments,
+  withoutOrigin,
+  withoutSource,
+} from '../../../reconciler/core/apps/documents.ts';
 
 const noted = (rest: string): string => `apiVersion: v1
 kind: ConfigMap
@@ -52,13 +58,15 @@ describe('what an engine prints', () => {
 
 describe('the line of an object in its file', () => {
   const file =
-    '# first\nkind: A\nmetadata: {name: one}\n---\n\nkind: A\nmetadata:\n  labels: {name: no}\n  name: "two"\n';
+    '# first\nkind: A\nmetadata: {name: one}\n---\n\nkind: A\nmetadata:\n  labels: {name: no}\n  name: "two"\n---\nkind: A\nmetadata: {name: again}\n---\nkind: A\nmetadata: {name: again}\n';
   for (const [title, text, line] of [
     ['of its own name', 'kind: A\nmetadata:\n  name: two\n', 6],
     ['of a name that got a prefix', 'kind: A\nmetadata:\n  name: p-one\n', 2],
+    ['of the first of its own name', 'kind: A\nmetadata: {name: again}\n', 11],
+    ['of the last that its name may be of', 'kind: A\nmetadata: {name: two-again-one}\n', 14],
     ['that is not there', 'kind: B\nmetadata:\n  name: one\n', 1],
   ] as const)
     it(title, () => {
-      assert.equal(lineOfObject(file, text), line);
+      assert.equal(lineOfObject(objectLines(file), text), line);
     });
 });

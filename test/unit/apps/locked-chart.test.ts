@@ -23,7 +23,7 @@ describe('a chart behind a password', () => {
   const tools: AppTools = {
     identity: notForThis,
     run: notForThis,
-    chart: (_source, auth) => {
+    chart: (_source, _namespace, auth) => {
       asked.push(auth);
       return Promise.resolve(LOCKED);
     },
