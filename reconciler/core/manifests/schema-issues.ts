@@ -1,6 +1,5 @@
 /** Turns what the schema says about a value into words for people, at the place in the file where it is written. */
 import type { z } from 'zod';
-import { readKey } from '../../../contracts/objects/index.ts';
 import type { DiagnosticCode } from './codes.ts';
 import { suggest } from './suggest.ts';
 import { expectedWords, found, oneOf, quote, typeHint } from './wording.ts';
@@ -15,11 +14,6 @@ export interface ExplainedIssue {
   readonly message: string;
   readonly hint?: string | undefined;
 }
-
-/** Values that Kubernetes knows and Plumbline does not act on yet, by the field's path without list positions. */
-const VALUES_NOT_YET: Readonly<Record<string, readonly string[]>> = {
-  'volumes[].hostPath.type': ['Socket', 'CharDevice', 'BlockDevice'],
-};
 
 const FORMATS: Readonly<Record<string, string>> = {
   ipv4: 'must be an IPv4 address such as 10.0.0.1',
@@ -77,14 +71,6 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
 
   function notAmong(values: readonly string[]): ExplainedIssue[] {
     const text = node?.kind === 'scalar' ? String(node.value) : '';
-    const place = name.replaceAll(/\[\d+\]/g, '[]').replace(/^.*(?=\bvolumes\[\])/, '');
-    if (readKey(VALUES_NOT_YET, place)?.includes(text)) {
-      return at(
-        'UnsupportedValue',
-        `${text} is a Kubernetes value that Plumbline does not act on yet`,
-        `use ${oneOf(values.filter((v) => v !== ''))}`,
-      );
-    }
     const close = suggest(
       text,
       values.filter((v) => v !== ''),

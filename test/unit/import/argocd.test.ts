@@ -500,6 +500,20 @@ describe('templates of Argo CD', () => {
     ['{{ splitList "/" "a/b" | last }}', 'b'],
     ['{{ "A_b/C" | normalize }}', 'a-b-c'],
   ];
+  it('takes a time that grows with the text, whatever is in it', () => {
+    const begun = performance.now();
+    for (const text of [
+      `{{${' '.repeat(60_000)}`,
+      '{{'.repeat(30_000),
+      `${'{{'.repeat(30_000)}-}}`,
+      `{{${' -'.repeat(30_000)}`,
+    ])
+      assert.equal(filledText(text, {}, false), text);
+    assert.ok(performance.now() - begun < 2000);
+  });
+  it('has one minus taken off at each end', () => {
+    assert.equal(filledText('a {{- name -}} b {{name}} {{ other }}', { name: 'x' }, false), 'a x b x {{ other }}');
+  });
   for (const [text, is] of go) it(`${text} is ${is}`, () => assert.equal(filledText(text, parameters, true), is));
 
   for (const text of ['{{ if .a }}x{{ end }}', '{{ env "HOME" }}', '{{ .a.constructor.x() }}', '{{ }}', '{{ (.a }}'])

@@ -35,6 +35,10 @@ const HOSTILE: readonly (readonly [says: string, run: () => Imported])[] = [
         '.env': `A0=${'x'.repeat(1000)}\n${Array.from({ length: 60 }, (_, i) => `A${i + 1}=$A${i}$A${i}`).join('\n')}\nZ=$A60\n`,
       }),
   ],
+  [
+    'braces that nobody closes',
+    () => compose(`services:\n  a:\n    image: x\n    command: "${'${'.repeat(100_000)}"\n`),
+  ],
   ['a very wide range of ports', () => compose('services:\n  a:\n    image: x\n    ports: ["1-65535:1-65535"]\n')],
   [
     'many ports',

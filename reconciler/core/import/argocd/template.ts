@@ -13,7 +13,7 @@ export type Parameters = JsonObject;
 export class NotEvaluated extends Error {}
 
 const MAX_TEXT = 64 * 1024;
-const ACTION = /\{\{-?\s*([\s\S]{0,2000}?)\s*-?\}\}/g;
+const LONGEST_ACTION = 2000;
 
 /** The tree with every text filled in. Throws {@link NotEvaluated}. */
 export function filled(node: Located, parameters: Parameters, isGo: boolean): Located {
@@ -35,9 +35,29 @@ export function filled(node: Located, parameters: Parameters, isGo: boolean): Lo
 
 export function filledText(text: string, parameters: Parameters, isGo: boolean): string {
   if (!text.includes('{{')) return text;
-  const result = text.replaceAll(ACTION, (written: string, inside: string) =>
-    isGo ? shown(new Expression(inside, parameters).value()) : plain(written, inside, parameters),
-  );
+  const parts: string[] = [];
+  let from = 0;
+  let end = 0;
+  for (let open = text.indexOf('{{'); open >= 0; open = text.indexOf('{{', open)) {
+    if (end < open + 2) end = text.indexOf('}}', open + 2);
+    if (end < 0) break;
+    if (end - open > LONGEST_ACTION) {
+      open += 1;
+      continue;
+    }
+    const inside = text
+      .slice(open + 2, end)
+      .replace(/^-/, '')
+      .replace(/-$/, '')
+      .trim();
+    const written = text.slice(open, end + 2);
+    parts.push(
+      text.slice(from, open),
+      isGo ? shown(new Expression(inside, parameters).value()) : plain(written, inside, parameters),
+    );
+    from = open = end + 2;
+  }
+  const result = parts.join('') + text.slice(from);
   if (result.length > MAX_TEXT) throw new NotEvaluated('a text of more than 64 KiB');
   return result;
 }

@@ -75,6 +75,7 @@ const BARE = /[A-Za-z_][A-Za-z0-9_]*/y;
 
 function expandInto(text: string, expansion: Expansion, depth: number): void {
   const { put, report, at } = expansion;
+  const closings = closingsOf(text);
   let from = 0;
   for (let dollar = text.indexOf('$'); dollar >= 0; dollar = text.indexOf('$', from)) {
     put(text.slice(from, dollar));
@@ -88,7 +89,7 @@ function expandInto(text: string, expansion: Expansion, depth: number): void {
       putVariable({ name: bare, operator: '', word: '' }, expansion, depth);
       from = dollar + 1 + bare.length;
     } else {
-      const end = next === '{' ? closing(text, dollar + 2) : undefined;
+      const end = next === '{' ? closings.get(dollar + 2) : undefined;
       const braced = end === undefined ? undefined : parseBraced(text.slice(dollar + 2, end));
       if (end === undefined || !braced || depth >= MAX_NESTING) {
         report.invalid(at, 'a $ here starts no variable', 'write ${NAME}, or $$ for a dollar sign');
@@ -115,15 +116,18 @@ function parseBraced(inside: string): Reference | undefined {
   return match ? { name: match[1] ?? '', operator: match[2] ?? '', word: match[3] ?? '' } : undefined;
 }
 
-/** Where the brace closes whose inside starts at `from`. */
-function closing(text: string, from: number): number | undefined {
-  let open = 1;
-  for (let i = from; i < text.length; i++) {
-    const character = text.charAt(i);
-    if (character === '$' && text.charAt(i + 1) === '{') open++;
-    if (character === '}' && --open === 0) return i;
+/** Where braces close, by where their inside starts. */
+function closingsOf(text: string): ReadonlyMap<number, number> {
+  const closings = new Map<number, number>();
+  const open: number[] = [];
+  for (const { 0: found, index } of text.matchAll(/\$\{|\}/g)) {
+    if (found === '${') open.push(index + 2);
+    else {
+      const from = open.pop();
+      if (from !== undefined) closings.set(from, index);
+    }
   }
-  return undefined;
+  return closings;
 }
 
 function putVariable({ name, operator, word }: Reference, expansion: Expansion, depth: number): void {
