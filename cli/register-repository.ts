@@ -153,7 +153,7 @@ export function registerRepository(plumb: Command, version: string): void {
     .option('--back', 'to the version before')
     .addHelpText(
       'after',
-      '\nExamples:\n  npx plumbline@latest upgrade\n  plumb upgrade plumbline-0.2.0.tgz\n  plumb upgrade --back\nA version that does not answer is replaced by the one before at once.',
+      '\nExamples:\n  npx ./plumbline-0.2.0.tgz upgrade\n  plumb upgrade plumbline-0.2.0.tgz\n  plumb upgrade --back\nA version that does not answer is replaced by the one before at once.',
     )
     .action(async (path: string | undefined, options: { back?: boolean }) =>
       (await import('./commands/up-install.ts')).upgrade({

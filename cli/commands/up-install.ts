@@ -161,7 +161,7 @@ async function stored(given: string | undefined, node: string): Promise<Installe
     throw new CliFailure(
       2,
       'upgrade to what? This program is the installed one',
-      'name a newer package: plumb upgrade plumbline-VERSION.tgz, or run the newer one: npx plumbline@VERSION upgrade',
+      'name a newer package: plumb upgrade plumbline-VERSION.tgz, or run the newer one: npx ./plumbline-VERSION.tgz upgrade',
     );
   const opened = await openPackage(given ?? packageRoot());
   try {
