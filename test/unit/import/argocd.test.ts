@@ -352,7 +352,7 @@ describe('what Argo CD has and we have not', () => {
     [
       'another repository',
       { 'a.yaml': application('x', source('path: gone')) },
-      `a.yaml:8:11 NotCarriedOver warning: Application x is of gone of ${OWN}`,
+      `a.yaml:8:11 NotCarriedOver warning: Application x is of gone of ${OWN}, which is not in this repository; copy its files into it, or name theirs in spec.source of an App`,
     ],
     [
       'another cluster',

@@ -324,7 +324,12 @@ describe('a tree of Flux', () => {
       {
         'a.yaml': `${kustomization('x', './a').replace('name: flux-system }', 'name: other }')}---\napiVersion: source.toolkit.fluxcd.io/v1\nkind: GitRepository\nmetadata: { name: other }\nspec: { url: https://git.example.com/x }\n`,
       },
-      'NotCarriedOver warning: Kustomization x is of GitRepository other, another source',
+      'NotCarriedOver warning: Kustomization x is of GitRepository other, another source; copy its files into this repository, or name it in spec.source of an App',
+    ],
+    [
+      'a bucket, which no App can be of',
+      { 'a.yaml': kustomization('x', './a').replace('GitRepository', 'Bucket') },
+      'NotCarriedOver warning: Kustomization x is of Bucket flux-system, another source; copy its files into this repository',
     ],
     [
       'a suspended release',
@@ -349,7 +354,7 @@ describe('a tree of Flux', () => {
     [
       'a login',
       { 'a.yaml': release('web') + `---\n${REPOSITORY}  secretRef: { name: s }\n` },
-      'the login to a repository of charts (secretRef) is not carried over',
+      'the login to a repository of charts (secretRef) is not carried over; name its Secret in spec.helm.chart.secretRef of the App, in whose namespace it has to be',
     ],
   ];
   for (const [says, files, line] of told)

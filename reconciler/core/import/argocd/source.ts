@@ -60,7 +60,7 @@ export function appSources(map: LocatedMap, context: SourceContext): AppSource[]
       context.report.lost(
         path.at,
         `Application ${context.application} is of ${where}, which is not in this repository`,
-        'copy its files into it',
+        'copy its files into it, or name theirs in spec.source of an App',
       );
       return [];
     }

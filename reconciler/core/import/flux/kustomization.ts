@@ -123,7 +123,9 @@ function pathOf(spec: Fields, name: string, walk: KustomizeWalk, sources: Source
     report.lost(
       source.at,
       `Kustomization ${name} is of ${kind} ${named}, another source`,
-      'copy its files into this repository',
+      kind === 'GitRepository'
+        ? 'copy its files into this repository, or name it in spec.source of an App'
+        : 'copy its files into this repository',
     );
     return undefined;
   }

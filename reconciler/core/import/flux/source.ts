@@ -11,6 +11,13 @@ import { kindOf, nameOf, namespaceOf } from './objects.ts';
 /** A chart from elsewhere, or a folder of the repository. */
 export type ChartPlace = { readonly chart: Chart } | { readonly path: string };
 
+/** Fields of a repository of charts that hold a login, each with what to do. */
+const LOGINS = [
+  ['secretRef', 'name its Secret in spec.helm.chart.secretRef of the App, in whose namespace it has to be'],
+  ['certSecretRef', 'ca.crt can be in the Secret that spec.helm.chart.secretRef of the App names'],
+  ['proxySecretRef', 'charts are fetched without one'],
+] as const;
+
 export class Sources {
   readonly #found: readonly Found[];
   readonly #report: Report;
@@ -63,7 +70,9 @@ export class Sources {
       this.#report.lost(
         source?.at ?? template.at,
         `the chart ${name} is in ${kind} ${named}, another repository`,
-        'copy the chart into this one, and name its folder in spec.path',
+        kind === 'GitRepository'
+          ? 'copy the chart into this one, and name its folder in spec.path; or name that one in spec.source of an App'
+          : 'copy the chart into this one, and name its folder in spec.path',
       );
       return undefined;
     }
@@ -92,14 +101,9 @@ export class Sources {
   }
 
   #secretOf({ object }: Found): void {
-    for (const field of ['secretRef', 'certSecretRef', 'proxySecretRef']) {
+    for (const [field, hint] of LOGINS) {
       const at = within(object, 'spec', field)?.at;
-      if (at)
-        this.#report.lost(
-          at,
-          `the login to a repository of charts (${field}) is not carried over`,
-          'charts are fetched without one',
-        );
+      if (at) this.#report.lost(at, `the login to a repository of charts (${field}) is not carried over`, hint);
     }
   }
 
