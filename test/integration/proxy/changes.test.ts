@@ -9,8 +9,12 @@ import { proxyWorld, seen, serve, until, type Backend, type ProxyWorld } from '.
 
 const RELOADS = 120;
 
+interface Load {
+  end(): Promise<{ requests: number; failed: readonly string[] }>;
+}
+
 /** wrk against the proxy until it is told to end; what failed, and how many requests there were. */
-function load(port: number, path = '/'): { end(): Promise<{ requests: number; failed: readonly string[] }> } {
+function load(port: number, path = '/'): Load {
   const [program, ...args] = tied(
     'wrk',
     '-t1',
@@ -39,6 +43,20 @@ function load(port: number, path = '/'): { end(): Promise<{ requests: number; fa
   };
 }
 
+/** How many requests were answered meanwhile; none may fail. Ends the load also where `act` throws. */
+async function under(running: Load, act: () => Promise<void>): Promise<number> {
+  try {
+    await act();
+  } catch (error) {
+    await running.end();
+    throw error;
+  }
+  const { requests, failed } = await running.end();
+  assert.deepEqual(failed, []);
+  assert.ok(requests > 1000, `${requests} requests`);
+  return requests;
+}
+
 describe('a proxy under load', () => {
   let world: ProxyWorld;
   let web: Backend;
@@ -51,8 +69,8 @@ describe('a proxy under load', () => {
     web = await serve('web', ...addresses);
   });
   after(async () => {
-    await world.close();
-    await web.close();
+    await world?.close();
+    await web?.close();
   });
 
   function http(...names: readonly string[]): ProxyPort {
@@ -67,36 +85,33 @@ describe('a proxy under load', () => {
 
   it('moves all its endpoints again and again without a failed request or a reload', async () => {
     await world.give([http()], [web.backend], ...web.objects(...addresses.slice(0, 3)));
-    const pid = await world.masterPid();
-    const running = load(port);
-    const before = world.reports.length;
-    for (let round = 0; round < 40; round += 1) {
-      const now = [0, 1, 2].map((nth) => addresses[(round * 3 + nth) % addresses.length] ?? '');
-      world.assignment.set(...web.objects(...now));
-      await until(async () => now.includes(seen(await world.ask(port)).address));
-      for (let nth = 0; nth < 4; nth += 1) assert.ok(now.includes(seen(await world.ask(port)).address));
-    }
-    const { requests, failed } = await running.end();
-    assert.deepEqual(failed, []);
-    assert.ok(requests > 1000, `${requests} requests`);
-    assert.equal(await world.masterPid(), pid);
-    assert.equal(world.reports.length, before);
+    const [pid, reports, reloads] = [await world.masterPid(), world.reports.length, world.reloads()];
+    assert.ok(reloads > 0);
+    await under(load(port), async () => {
+      for (let round = 0; round < 40; round += 1) {
+        const now = [0, 1, 2].map((nth) => addresses[(round * 3 + nth) % addresses.length] ?? '');
+        world.assignment.set(...web.objects(...now));
+        await until(async () => now.includes(seen(await world.ask(port)).address));
+        for (let nth = 0; nth < 4; nth += 1) assert.ok(now.includes(seen(await world.ask(port)).address));
+      }
+    });
+    assert.deepEqual([await world.masterPid(), world.reports.length, world.reloads()], [pid, reports, reloads]);
   });
 
   it(`takes ${RELOADS} configurations without a failed request`, async () => {
     await world.give([http()], [web.backend], ...web.objects(...addresses.slice(0, 3)));
     const pid = await world.masterPid();
-    const running = load(port);
+    const reloads = world.reloads();
     const begun = process.hrtime.bigint();
-    for (let round = 0; round < RELOADS; round += 1) {
-      await world.give([http(`r${round}`)], [web.backend]);
-      assert.deepEqual(world.report()?.problems, [], `reload ${round}`);
-    }
+    const requests = await under(load(port), async () => {
+      for (let round = 0; round < RELOADS; round += 1) {
+        await world.give([http(`r${round}`)], [web.backend]);
+        assert.deepEqual(world.report()?.problems, [], `reload ${round}`);
+      }
+    });
     const seconds = Number(process.hrtime.bigint() - begun) / 1e9;
-    const { requests, failed } = await running.end();
     process.stderr.write(`${RELOADS} reloads in ${seconds.toFixed(0)} s, ${requests} requests meanwhile\n`);
-    assert.deepEqual(failed, []);
-    assert.ok(requests > 1000, `${requests} requests`);
     assert.equal(await world.masterPid(), pid);
+    assert.equal(world.reloads(), reloads + RELOADS);
   });
 });

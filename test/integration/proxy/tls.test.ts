@@ -107,8 +107,8 @@ describe('TLS and plain connections through the proxy', () => {
     web = await serve('web', '127.0.0.1');
   });
   after(async () => {
-    await world.close();
-    await web.close();
+    await world?.close();
+    await web?.close();
     for (const server of servers) server.close();
   });
 
@@ -162,14 +162,24 @@ describe('TLS and plain connections through the proxy', () => {
     assert.match((await talk(port, 'other.test', http('other.test'))).answer, /^HTTP\/1\.1 404/);
     assert.match((await talk(port, 'w.b.test', http('w.b.test'))).answer, /^HTTP\/1\.1 200/);
 
-    const pid = await world.masterPid();
-    const reports = world.reports.length;
+    const [pid, reports, reloads] = [await world.masterPid(), world.reports.length, world.reloads()];
+    assert.ok(reloads > 0);
     world.assignment.set(secret('b', renewed));
     await until(async () => (await shown('w.b.test')) === 'renewed.test');
-    assert.deepEqual([await world.masterPid(), world.reports.length], [pid, reports]);
-    // What cannot be used does not take the place of what can.
+    assert.deepEqual([await world.masterPid(), world.reports.length, world.reloads()], [pid, reports, reloads]);
+    // What cannot be used is told, and is shown to nobody.
     world.assignment.set(secret('b', { certificate: a.certificate, key: renewed.key }));
     await until(() => world.reports.length > reports);
+    assert.deepEqual(
+      world.report()?.problems.map(({ message }) => message),
+      [
+        'secret default/broken: tls.key is not the key of the certificate',
+        'secret default/absent is not there',
+        'secret default/b: tls.key is not the key of the certificate',
+      ],
+    );
+    assert.equal(await shown('a.test'), 'a.test');
+    assert.match((await talk(port, 'w.b.test', http('w.b.test'))).answer, /^HTTP\/1\.1 200/);
   });
 
   it('goes on without a certificate that only the proxy finds wrong', async () => {

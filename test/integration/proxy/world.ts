@@ -39,6 +39,8 @@ export interface ProxyWorld {
   readonly report: () => ProxyReport | undefined;
   readonly reports: readonly (ProxyReport | undefined)[];
   readonly events: readonly string[];
+  /** How often a new configuration came into force: the master's process stays the same. */
+  readonly reloads: () => number;
   /** A port of this machine that nobody has. */
   freePort(): Promise<number>;
   /** Gives the node a ProxyConfig and waits until it is in force, or told why not. */
@@ -57,6 +59,7 @@ export async function proxyWorld(options: { readonly reloadPauseMs?: number } = 
   const pods = new TestLocalPods();
   const reports: (ProxyReport | undefined)[] = [];
   const events: string[] = [];
+  const infos: string[] = [];
   const run = createRunCommand();
   const proxy = await createHaproxy({ run, clock: systemClock, folder });
   let generation = 0;
@@ -67,7 +70,12 @@ export async function proxyWorld(options: { readonly reloadPauseMs?: number } = 
       pods,
       proxy,
       clock: systemClock,
-      log: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined },
+      log: {
+        debug: () => undefined,
+        info: (message) => infos.push(message),
+        warn: () => undefined,
+        error: () => undefined,
+      },
       onState: (state) => reports.push(state),
       onEvent: ({ reason }) => events.push(reason),
       reloadPauseMs: options.reloadPauseMs ?? 50,
@@ -95,6 +103,7 @@ export async function proxyWorld(options: { readonly reloadPauseMs?: number } = 
     reports,
     events,
     report: () => reports.at(-1),
+    reloads: () => infos.filter((info) => info === 'the proxy has a new configuration').length,
     freePort,
     async give(ports, backends, ...more) {
       generation += 1;
