@@ -10,10 +10,11 @@ import { promisify } from 'node:util';
 import type { ProxyHost } from '../contracts/objects/proxy-config.ts';
 import { removeFolder } from '../lab/remove-folder.ts';
 import { makeFolder } from '../test/support/folder.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { tied } from '../test/support/tied.ts';
 import { endpoint, service, slice } from '../test/unit/network/world.ts';
 import { backend, prefix, rule } from '../test/unit/proxy/configs.ts';
-import { ask, freePort, proxyWorld, until, type ProxyWorld } from '../test/integration/proxy/world.ts';
+import { ask, proxyWorld, until, type ProxyWorld } from '../test/integration/proxy/world.ts';
 
 const ROUNDS = 5;
 const SECONDS = 3;

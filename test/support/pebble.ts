@@ -6,10 +6,10 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:https';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeFolder } from './folder.ts';
+import { freePorts } from './free-port.ts';
 import { testAuthority } from './git/certificates.ts';
 import { inTime } from './in-time.ts';
 import { interrupted, whenInterrupted } from './interruption.ts';
@@ -40,8 +40,8 @@ const LOOK_MS = 50;
 export async function startTestPebble({ address, httpPort, lifeSeconds, ...more }: PebbleOptions): Promise<TestPebble> {
   const dir = makeFolder('plumb-pebble-');
   const authority = testAuthority();
-  const [port, managementPort] = [await freePort(), await freePort()];
-  const dnsPort = more.dnsPort ?? (await freePort());
+  const [port = 0, managementPort = 0, ownDnsPort = 0] = await freePorts(3);
+  const dnsPort = more.dnsPort ?? ownDnsPort;
   const { cert, key } = authority.issue('IP:127.0.0.1');
   await writeFile(join(dir, 'cert.pem'), cert);
   await writeFile(join(dir, 'key.pem'), key, { mode: 0o600 });
@@ -108,13 +108,4 @@ async function answers(url: string, ca: string): Promise<void> {
     if (status === 200) return;
     await delay(LOOK_MS);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

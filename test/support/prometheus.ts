@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeFolder } from './folder.ts';
+import { freePort } from './free-port.ts';
 import { inTime } from './in-time.ts';
 import { interrupted, whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';
@@ -69,13 +70,4 @@ async function knows(url: string, series: string): Promise<void> {
     if (found.includes('"__name__"')) return;
     await delay(LOOK_MS);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

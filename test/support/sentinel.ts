@@ -2,12 +2,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { until } from '../../lab/process.ts';
 import { removeFolder } from '../../lab/remove-folder.ts';
 import { makeFolder } from './folder.ts';
+import { freePorts } from './free-port.ts';
 import { whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';
 
@@ -144,25 +144,4 @@ async function ask<T>(port: number, question: (client: Redis) => Promise<T>): Pr
   } finally {
     client.disconnect();
   }
-}
-
-/** Held all at once, so that they differ. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise((closed) => {
-          server.close(closed);
-        }),
-    ),
-  );
-  return ports;
 }

@@ -9,7 +9,7 @@ import { PlumbError } from '../../../reconciler/core/errors.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
-import { freePort } from '../../support/ssh/sshd.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type ScratchRepository, scratchRepository } from './scratch-repository.ts';
 import { gitSourceSuite } from './suite.ts';
 import { inPatience } from '../../support/patience.ts';

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { SshNodeTransport } from '../../../reconciler/adapters/ssh/transport.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
-import { freePort, startSshd, type SshdSettings } from '../../support/ssh/sshd.ts';
+import { freePort } from '../../support/free-port.ts';
+import { startSshd, type SshdSettings } from '../../support/ssh/sshd.ts';
 import { nodeTransportSuite, type TransportHarness } from './suite.ts';
 
 async function harness(settings: SshdSettings): Promise<TransportHarness> {

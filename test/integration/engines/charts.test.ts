@@ -1,9 +1,9 @@
 /** Charts of a real HTTP repository and a real OCI registry, by the real Helm. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -14,7 +14,9 @@ import { removeFolder } from '../../../lab/remove-folder.ts';
 import { findProgram } from '../../../reconciler/adapters/engines/programs.ts';
 import { openEngines } from '../../../reconciler/adapters/engines/index.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { freePort } from '../../support/free-port.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
+import { tied } from '../../support/tied.ts';
 import { app, namespace, render } from './apps.ts';
 
 const TEMPLATE =
@@ -121,6 +123,7 @@ describe('a chart from elsewhere', () => {
 
   describe('behind a password', () => {
     const PASSWORD = 'canary-91c';
+    const WRONG = 'canary-wrong';
     /** Of the password, by crypt(5). */
     const HTPASSWD = 'ada:$2b$04$abcdefghijklmnopqrstuuZf2tgdviems4hUNai8ZfdxSVfwsoO6q\n';
     let authority: TestAuthority;
@@ -139,15 +142,30 @@ describe('a chart from elsewhere', () => {
       }),
     });
     const refused = async (chart: object, home: string): Promise<void> => {
-      await assert.rejects(render(behind(chart, 'canary-wrong'), openEngines(join(folder, home))), (error: Error) => {
+      await assert.rejects(render(behind(chart, WRONG), openEngines(join(folder, home))), (error: Error) => {
         assert.match(error.message, /web 1\.2\.3 cannot be fetched from .*401/);
         assert.doesNotMatch(inspect(error, { depth: 9 }), /canary/);
         return true;
       });
     };
-    /** In no file that outlives the fetch. */
-    const leftBehind = (home: string): string =>
-      execFileSync('grep', ['-rl', 'canary', join(folder, home)], { encoding: 'utf8' });
+    /** Of a password: itself, and how a request, a login of a registry and a Secret have it. */
+    const formsOf = (password: string): readonly string[] => [
+      password,
+      ...[password, `ada:${password}`].map((text) => Buffer.from(text).toString('base64').replace(/=+$/, '')),
+    ];
+    /** Files that outlive the fetch and have one of these in them. */
+    const filesWith = (home: string, texts: readonly string[]): readonly string[] => {
+      const argv = ['-rlaF', ...texts.flatMap((text) => ['-e', text]), join(folder, home)];
+      const { status, stdout, stderr } = spawnSync('grep', argv, { encoding: 'utf8' });
+      assert.ok(status === 0 || status === 1, stderr);
+      return stdout.split('\n').filter(Boolean);
+    };
+    const nothingLeftIn = (home: string): void => {
+      assert.deepEqual(filesWith(home, [PASSWORD, WRONG].flatMap(formsOf)), []);
+      // What was fetched is kept there, behind its hash.
+      const [kept = ''] = readdirSync(join(folder, home, 'charts'));
+      assert.deepEqual(readFileSync(join(folder, home, 'charts', kept)).subarray(32), archive);
+    };
 
     it('is fetched from an HTTPS repository', async () => {
       const tls = authority.issue('DNS:localhost');
@@ -177,7 +195,7 @@ describe('a chart from elsewhere', () => {
         );
         const elsewhere = render(Object.fromEntries(others), openEngines(join(folder, 'https')));
         await assert.rejects(elsewhere, /cannot be fetched from .*401/);
-        assert.throws(() => leftBehind('https'));
+        nothingLeftIn('https');
       } finally {
         secure.close();
       }
@@ -212,7 +230,7 @@ describe('a chart from elsewhere', () => {
         const found = await render(behind(chart), openEngines(join(folder, 'locked')));
         assert.deepEqual(found.told, []);
         assert.equal(value(found), 'of the App');
-        assert.throws(() => leftBehind('locked'));
+        nothingLeftIn('locked');
       } finally {
         await end(registry);
       }
@@ -231,11 +249,7 @@ async function startRegistry(
   folder: string,
   { tls, auth }: { readonly tls?: object; readonly auth?: object } = {},
 ): Promise<{ readonly process: ChildProcess; readonly port: number }> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
+  const port = await freePort();
   const config = join(folder, 'registry.yml');
   writeFileSync(
     config,
@@ -246,7 +260,8 @@ async function startRegistry(
       ...(auth && { auth }),
     }),
   );
-  const registry = spawn('docker-registry', ['serve', config], { stdio: ['ignore', 'ignore', 'pipe'] });
+  const [program, ...args] = tied('docker-registry', 'serve', config);
+  const registry = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   await new Promise<void>((resolve, reject) => {
     registry.once('exit', () => {
       reject(new Error('the registry ended'));

@@ -114,7 +114,10 @@ describe('an App for Kustomize', () => {
       },
       engines,
     );
-    assert.match(told.join('\n'), /^apps\.yaml:5:1 RenderFailed App web is refused by kustomize: .*/);
+    assert.match(
+      told.join('\n'),
+      /^apps\.yaml:5:1 RenderFailed App web is refused by kustomize: .*external plugins disabled/,
+    );
   });
 
   it('reads no file outside of its own', async () => {

@@ -15,6 +15,7 @@ import { findProgram } from '../../../reconciler/adapters/engines/programs.ts';
 import { fetchSandboxed, LIMITS, runSandboxed } from '../../../reconciler/adapters/engines/sandbox.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
+import { tied } from '../../support/tied.ts';
 
 const signal = inPatience(120_000);
 const programs = { dir: join(import.meta.dirname, '../../../.cache/engines'), env: process.env };
@@ -103,9 +104,8 @@ describe('a call whose control plane is killed', () => {
     };
     const script = `import { runSandboxed, LIMITS } from ${JSON.stringify(sandbox)};
       await runSandboxed(${JSON.stringify(folder)}, ${JSON.stringify(call)}, LIMITS, new AbortController().signal);`;
-    const owner = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
-      stdio: 'ignore',
-    });
+    const [runtime, ...args] = tied(process.execPath, '--import', 'tsx', '--input-type=module', '-e', script);
+    const owner = spawn(runtime, args, { stdio: 'ignore' });
     try {
       const listens = () => readdirSync(folder).some((root) => existsSync(join(folder, root, 'socket')));
       await until('the program waits', () => listens() || undefined, { timeoutMs: 60_000 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ProxyPort } from '../../../contracts/objects/proxy-config.ts';
+import { freePort } from '../../support/free-port.ts';
 import { tied } from '../../support/tied.ts';
 import { exact, prefix, rule } from '../../unit/proxy/configs.ts';
 import { proxyWorld, seen, serve, until, type Backend, type ProxyWorld } from './world.ts';
@@ -65,7 +66,7 @@ describe('a proxy under load', () => {
 
   before(async () => {
     world = await proxyWorld({ reloadPauseMs: 0 });
-    port = await world.freePort();
+    port = await freePort();
     web = await serve('web', ...addresses);
   });
   after(async () => {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { ProxyPort } from '../../../contracts/objects/proxy-config.ts';
+import { freePort } from '../../support/free-port.ts';
 import { prefix, rule } from '../../unit/proxy/configs.ts';
 import { proxyWorld, seen, serve, until, type Backend, type ProxyWorld } from './world.ts';
 
@@ -13,7 +14,7 @@ describe("the proxy's process", () => {
   let port = 0;
   beforeEach(async () => {
     world = await proxyWorld();
-    port = await world.freePort();
+    port = await freePort();
     web = await serve('web', '127.0.0.1', '127.0.0.2');
   });
   afterEach(async () => {

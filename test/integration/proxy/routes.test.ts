@@ -5,9 +5,10 @@ import { createServer } from 'node:http';
 import { createServer as createHttp2Server } from 'node:http2';
 import { createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
 import type { ProxyCors, ProxyHost, ProxyPort, ProxyRule } from '../../../contracts/objects/proxy-config.ts';
+import { freePort } from '../../support/free-port.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, exact, prefix, rule } from '../../unit/proxy/configs.ts';
-import { freePort, proxyWorld, seen, serve, until, type Asked, type Backend, type ProxyWorld } from './world.ts';
+import { proxyWorld, seen, serve, until, type Asked, type Backend, type ProxyWorld } from './world.ts';
 
 describe('requests through the proxy', () => {
   let world: ProxyWorld;
@@ -17,7 +18,7 @@ describe('requests through the proxy', () => {
 
   before(async () => {
     world = await proxyWorld();
-    port = await world.freePort();
+    port = await freePort();
     web = await serve('web', '127.0.0.1');
     api = await serve('api', '127.0.0.1');
   });

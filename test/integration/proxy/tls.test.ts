@@ -6,12 +6,13 @@ import { connect as connectTls, createServer as createTlsServer, type TLSSocket 
 import { promisify } from 'node:util';
 import assert from 'node:assert/strict';
 import type { KubeObject } from '../../../contracts/objects/index.ts';
+import { freePort } from '../../support/free-port.ts';
 import { endpoint, service, slice } from '../../unit/network/world.ts';
 import { backend, prefix, rule } from '../../unit/proxy/configs.ts';
 import { readFile, writeFile } from 'node:fs/promises';
 import { makeFolder } from '../../support/folder.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
-import { freePort, proxyWorld, serve, until, type Backend, type ProxyWorld } from './world.ts';
+import { proxyWorld, serve, until, type Backend, type ProxyWorld } from './world.ts';
 
 const run = promisify(execFile);
 
@@ -128,7 +129,7 @@ describe('TLS and plain connections through the proxy', () => {
   }
 
   it('shows each host its certificate, follows a new one at once, and tells of one that cannot be used', async () => {
-    const port = await world.freePort();
+    const port = await freePort();
     const [a, b, renewed] = await Promise.all([pair('a.test'), pair('b.test'), pair('renewed.test')]);
     const rules = [rule(prefix('/'), 'web')];
     await world.give(
@@ -211,7 +212,7 @@ describe('TLS and plain connections through the proxy', () => {
   });
 
   it('passes TLS on by the name that is asked for, or ends it', async () => {
-    const port = await world.freePort();
+    const port = await freePort();
     const [own, behind] = await Promise.all([pair('own.test'), pair('behind.test')]);
     const forward = (name: string) => [{ backend: name, weight: 1 }];
     await world.give(
@@ -250,7 +251,7 @@ describe('TLS and plain connections through the proxy', () => {
     tls.listen(at, '127.0.0.1');
     await once(tls, 'listening');
     const named = service('tls', '198.19.128.8', [{ name: 'http', port: 80, targetPort: at }]);
-    const port = await world.freePort();
+    const port = await freePort();
     const status = async (hostname: string, caCertificates: string): Promise<number> => {
       await world.give(
         [{ port, protocol: 'http', hosts: [{ hostname: '', rules: [rule(prefix('/'), 'tls')] }] }],
@@ -270,7 +271,7 @@ describe('TLS and plain connections through the proxy', () => {
   });
 
   it('passes bytes on', async () => {
-    const port = await world.freePort();
+    const port = await freePort();
     await world.give(
       [
         {
@@ -298,7 +299,7 @@ describe('TLS and plain connections through the proxy', () => {
   });
 
   it('asks for a password', async () => {
-    const port = await world.freePort();
+    const port = await freePort();
     const { stdout } = await run('openssl', ['passwd', '-6', 'se cret']);
     const auth = `anna:${stdout.trim()}\nold:$apr1$x$y\n`;
     await world.give(

@@ -2,7 +2,6 @@
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer, request, type IncomingHttpHeaders, type Server } from 'node:http';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProxyReport } from '../../../contracts/agent/index.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
@@ -13,6 +12,7 @@ import { createRunCommand } from '../../../nodeagent/adapters/process/run-comman
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { startProxySync, type ProxySync } from '../../../nodeagent/loops/proxy-sync.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { freePort } from '../../support/free-port.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { endpoint, service, slice, TestAssignment, TestLocalPods } from '../../unit/network/world.ts';
 import { backend, proxyConfig } from '../../unit/proxy/configs.ts';
@@ -41,8 +41,6 @@ export interface ProxyWorld {
   readonly events: readonly string[];
   /** How often a new configuration came into force: the master's process stays the same. */
   readonly reloads: () => number;
-  /** A port of this machine that nobody has. */
-  freePort(): Promise<number>;
   /** Gives the node a ProxyConfig and waits until it is in force, or told why not. */
   give(ports: readonly ProxyPort[], backends: readonly ProxyBackend[], ...more: readonly KubeObject[]): Promise<void>;
   ask(port: number, asked?: Asked): Promise<Answer>;
@@ -104,7 +102,6 @@ export async function proxyWorld(options: { readonly reloadPauseMs?: number } = 
     events,
     report: () => reports.at(-1),
     reloads: () => infos.filter((info) => info === 'the proxy has a new configuration').length,
-    freePort,
     async give(ports, backends, ...more) {
       generation += 1;
       const before = reports.length;
@@ -135,15 +132,6 @@ export async function until(holds: () => Promise<boolean> | boolean): Promise<vo
     if (isOver()) throw new Error('it does not come true');
     await delay(20);
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createTcpServer().listen(0, '0.0.0.0');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 export function ask(

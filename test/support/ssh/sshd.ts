@@ -1,11 +1,12 @@
 /** A real sshd of its own on 127.0.0.1: own configuration, keys and port, ended by its own process id. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshTarget } from '../../../reconciler/ports/node-transport.ts';
 import { makeFolder } from '../folder.ts';
+import { freePort } from '../free-port.ts';
 import { whenInterrupted } from '../interruption.ts';
 import { tied } from '../tied.ts';
 
@@ -154,14 +155,6 @@ function commandOf(pid: number): string {
   } catch {
     return '';
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function answers(port: number, failed: () => boolean): Promise<void> {
