@@ -1,7 +1,6 @@
 /** What `check`, `render`, `plan` and the push hook know of Apps of other repositories, without a control plane. */
 import assert from 'node:assert/strict';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { CommandSources } from '../../../cli/other-repositories.ts';
@@ -74,19 +73,18 @@ describe('an App of another repository, on the command line', () => {
   it('is checked, rendered and planned with what the other repository has', async () => {
     put(configMap('blog', { value: '1' }));
     write({ 'ns.yaml': namespace('web'), 'git.json': secret(), 'blog.json': blog() });
-    const checked = await plumb(['check'], shop);
+    const env = { TMPDIR: join(dir, 'tmp') };
+    mkdirSync(env.TMPDIR);
+    const checked = await plumb(['check'], shop, env);
     assert.equal(checked.code, 0, checked.stdout);
     assert.match(checked.stderr, /^ok: 8 objects, 0 warnings/);
-    const planned = await plumb(['plan'], shop);
+    const planned = await plumb(['plan'], shop, env);
     assert.match(planned.stdout, /configmap.*blog/i);
-    const pushed = await push('a blog');
+    const pushed = await push('a blog', env);
     assert.equal(pushed.code, 0, pushed.stderr);
     assert.match(pushed.stderr, /Plan: 4 to create/);
     assert.doesNotMatch(checked.stdout + checked.stderr + planned.stdout + pushed.stderr, /canary/);
-    assert.deepEqual(
-      readdirSync(tmpdir()).filter((name) => name.startsWith('plumbline-sources-')),
-      [],
-    );
+    assert.deepEqual(readdirSync(env.TMPDIR), []);
   });
 
   it('that does not validate there fails a check, and holds up no push', async () => {

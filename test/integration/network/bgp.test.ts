@@ -119,6 +119,13 @@ describe('a node that speaks BGP', { skip: cannot ?? false }, () => {
   const way = (): Promise<string> => router.sh('ip', '-4', 'route', 'show', `${VIP}/32`);
   const isTold = async (): Promise<boolean> => (await way()).includes(`via ${NODE}`);
   const ask = (...question: readonly string[]): Promise<string> => router.sh('birdc', '-s', control, ...question);
+  /** Segments whose signature (RFC 2385) was not that of the router's password, as its kernel counts them. */
+  const refusals = async (): Promise<number> => {
+    const [names = '', counts = ''] = (await router.sh('cat', '/proc/net/netstat'))
+      .split('\n')
+      .filter((line) => line.startsWith('TcpExt:'));
+    return Number(counts.split(' ')[names.split(' ').indexOf('TCPMD5Failure')]);
+  };
   /** Of the session, at the router: another one began at another time. */
   const since = async (): Promise<string> => (await ask('show', 'protocols', 'n1')).split('\n').at(-2) ?? '';
 
@@ -228,6 +235,9 @@ protocol bgp n1 {
     process.kill(before, 'SIGKILL');
     await until('BIRD runs again', () => existsSync(`${own}/run/bird.pid`) && pid() !== before && isEstablished());
     await until('the router has heard all', async () => /Established/.test(await since()) && (await isTold()));
+    // With this one all before it have been told.
+    await router.sh('ip', 'route', 'add', '198.18.78.0/24', 'dev', 'lo');
+    await until('the monitor is done', () => changes.join('').includes('198.18.78.0/24'));
     assert.doesNotMatch(changes.join(''), new RegExp(`Deleted ${VIP}`));
     monitor.kill('SIGKILL');
     await once(monitor, 'exit');
@@ -242,7 +252,10 @@ protocol bgp n1 {
     );
     await until('the router has no way', async () => !(await isTold()));
     assignment.set({ ...secret, data: { ...secret.data, password: Buffer.from('wrong').toString('base64') } });
-    await until('the session is tried', () => reports.at(-1)?.sessions[0]?.established === false);
+    const refused = await refusals();
+    await until('the wrong password is tried', async () => (await refusals()) > refused);
+    assert.equal(reports.at(-1)?.sessions[0]?.established, false);
+    assert.deepEqual(reports.at(-1)?.problems, []);
     assert.equal(await isTold(), false);
     assignment.set(secret);
     await until('the router has a way again', isTold);

@@ -1,7 +1,7 @@
 /** The DNS server of a node on real sockets of the loopback, with another server behind it. */
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import {
@@ -46,7 +46,7 @@ const assignment = new TestAssignment('n', [
   ),
 ]);
 
-function ask(name: string, type: RecordType = 'A'): Promise<DecodedPacket> {
+function ask(name: string, type: RecordType = 'A', at = AT): Promise<DecodedPacket> {
   return new Promise((resolve, reject) => {
     const socket = createSocket('udp4');
     socket.on('error', reject);
@@ -54,7 +54,7 @@ function ask(name: string, type: RecordType = 'A'): Promise<DecodedPacket> {
       socket.close();
       resolve(decode(message));
     });
-    socket.send(encode({ type: 'query', id: 5, flags: 0x100, questions: [{ type, name }] }), AT.port, AT.address);
+    socket.send(encode({ type: 'query', id: 5, flags: 0x100, questions: [{ type, name }] }), at.port, at.address);
   });
 }
 
@@ -202,10 +202,19 @@ describe('the DNS server of a node', () => {
     const taken = { address: '127.53.0.5', port: 10_053 };
     const holder = createServer().listen(taken.port, taken.address);
     await once(holder, 'listening');
+    const tries = new EventEmitter();
+    const failed = once(tries, 'failed');
     const late = startDnsServer({
       assignment,
       pods: NO_LOCAL_PODS,
-      sockets: dnsSockets,
+      sockets: {
+        ...dnsSockets,
+        listen: (...how) =>
+          dnsSockets.listen(...how).catch((error: unknown) => {
+            tries.emit('failed', error);
+            throw error;
+          }),
+      },
       clock: systemClock,
       log: SILENT_LOG,
       ofHost: () => Promise.resolve({ etc: undefined, behindStub: undefined }),
@@ -213,8 +222,14 @@ describe('the DNS server of a node', () => {
       onEvent: () => undefined,
       at: taken,
     });
-    holder.close();
-    await late.listening();
-    await late.close();
+    try {
+      assert.match(String(await failed), /EADDRINUSE/);
+      holder.close();
+      await late.listening();
+      assert.deepEqual(addresses(await ask('web.default.svc.cluster.local', 'A', taken)), ['198.19.128.11']);
+    } finally {
+      holder.close();
+      await late.close();
+    }
   });
 });

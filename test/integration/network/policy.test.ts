@@ -119,17 +119,24 @@ describe('network policy with packets', { skip: cannotRun() ?? false, timeout: 6
     const [a] = pods;
     assert.ok(a);
     const svc = service('web', '198.19.128.10', [{ port: 80, nodePort: 30080 }]);
-    await show({
-      policies: [['x', { podSelector: { matchLabels: { pod: 'a' } }, ingress: [{ from: [{ podSelector: {} }] }] }]],
-    });
+    await show({ policies: [] });
     await lab.set(svc, slice(svc, [endpoint(a.address)], 'a', 80));
-    for (const { name, reacher } of pods) {
-      const [through] = await reacher.reaches([['198.19.128.10', 'TCP', 80]], 2 * PATIENCE_MS);
-      assert.equal(through, name.startsWith('x/'), name);
-    }
     const outside = await startReacher(lab.outside.enter, []);
+    /** Who comes through: pods to the Service, and one from outside to the node port. */
+    const through = async (): Promise<Readonly<Record<string, boolean | undefined>>> => {
+      const found: Record<string, boolean | undefined> = {};
+      for (const { name, reacher } of pods)
+        [found[name]] = await reacher.reaches([['198.19.128.10', 'TCP', 80]], 2 * PATIENCE_MS);
+      [found['outside']] = await outside.reaches([[a.node.address, 'TCP', 30080]], 2 * PATIENCE_MS);
+      return found;
+    };
+    const all = [...pods.map(({ name }) => name), 'outside'];
     try {
-      assert.deepEqual(await outside.reaches([[a.node.address, 'TCP', 30080]], PATIENCE_MS), [false]);
+      assert.deepEqual(await through(), Object.fromEntries(all.map((name) => [name, true])));
+      await show({
+        policies: [['x', { podSelector: { matchLabels: { pod: 'a' } }, ingress: [{ from: [{ podSelector: {} }] }] }]],
+      });
+      assert.deepEqual(await through(), Object.fromEntries(all.map((name) => [name, name.startsWith('x/')])));
     } finally {
       await outside.close();
       await lab.remove(keyOf(svc), `endpointslices.discovery.k8s.io/default/web-a`);

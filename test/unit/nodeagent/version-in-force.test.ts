@@ -6,10 +6,19 @@ import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import { startProxySync } from '../../../nodeagent/loops/proxy-sync.ts';
 import { createVersionInForce } from '../../../nodeagent/loops/version-in-force.ts';
 import type { Proxy, RunningProxy } from '../../../nodeagent/ports/proxy.ts';
+import { patience } from '../../support/patience.ts';
 import { endpoint, service, slice, TestAssignment, TestLocalPods } from '../network/world.ts';
 import { backend, prefix, proxyConfig, rule } from '../proxy/configs.ts';
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+async function until(holds: () => boolean): Promise<void> {
+  const isOver = patience(20_000);
+  while (!holds()) {
+    if (isOver()) throw new Error('it does not come true');
+    await settled();
+  }
+}
 
 describe('the version in force', () => {
   const rules = (version: string, error: string | null = null): NetworkState => ({ version, error });
@@ -102,9 +111,7 @@ describe('the endpoints that a proxy sends to', () => {
       onEndpoints: (version) => followed.push(version),
       reloadPauseMs: 0,
     });
-    const reached = async (version: string): Promise<void> => {
-      while (followed.at(-1) !== version) await settled();
-    };
+    const reached = (version: string): Promise<void> => until(() => followed.at(-1) === version);
     return { assignment, followed, reached, sync };
   }
 
@@ -116,34 +123,41 @@ describe('the endpoints that a proxy sends to', () => {
   it('are followed when the process has taken the change', async () => {
     const proxy = new FakeProxy();
     const { assignment, followed, reached, sync } = await world(proxy);
-    await reached(assignment.set(web, at('10.1.0.1', '10.1.0.2'), gateway));
     let taken = (): void => undefined;
-    proxy.answer = new Promise((resolve) => {
-      taken = resolve;
-    });
-    const before = followed.at(-1);
-    const version = assignment.set(at('10.1.0.1'));
-    while (proxy.commands === 0) await settled();
-    for (let turns = 0; turns < 20; turns += 1) await settled();
-    assert.equal(followed.at(-1), before);
-    taken();
-    await reached(version);
-    await sync.close();
+    try {
+      await reached(assignment.set(web, at('10.1.0.1', '10.1.0.2'), gateway));
+      proxy.answer = new Promise((resolve) => {
+        taken = resolve;
+      });
+      const before = followed.at(-1);
+      const version = assignment.set(at('10.1.0.1'));
+      await until(() => proxy.commands > 0);
+      for (let turns = 0; turns < 20; turns += 1) await settled();
+      assert.equal(followed.at(-1), before);
+      taken();
+      await reached(version);
+    } finally {
+      taken();
+      await sync.close();
+    }
   });
 
   it('hold up nobody where nothing is asked of the node, it has no such program, or that cannot be told', async () => {
     const proxy = new FakeProxy();
     const { assignment, reached, sync } = await world(proxy);
-    await reached(assignment.set(web, at('10.1.0.1', '10.1.0.2')));
-    proxy.isInstalled = false;
-    await reached(assignment.set(gateway));
-    await reached(assignment.set(at('10.1.0.2')));
-    proxy.isInstalled = true;
-    await reached(assignment.set({ ...gateway, metadata: { ...gateway.metadata, generation: 2 } }));
-    proxy.answer = Promise.reject(new Error('no answer'));
-    proxy.answer.catch(() => undefined);
-    await reached(assignment.set(at('10.1.0.1')));
-    assert.ok(proxy.commands > 0);
-    await sync.close();
+    try {
+      await reached(assignment.set(web, at('10.1.0.1', '10.1.0.2')));
+      proxy.isInstalled = false;
+      await reached(assignment.set(gateway));
+      await reached(assignment.set(at('10.1.0.2')));
+      proxy.isInstalled = true;
+      await reached(assignment.set({ ...gateway, metadata: { ...gateway.metadata, generation: 2 } }));
+      proxy.answer = Promise.reject(new Error('no answer'));
+      proxy.answer.catch(() => undefined);
+      await reached(assignment.set(at('10.1.0.1')));
+      assert.ok(proxy.commands > 0);
+    } finally {
+      await sync.close();
+    }
   });
 });
