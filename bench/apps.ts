@@ -7,14 +7,15 @@
  * a sandbox; for plain YAML the native Git reading all files of the commit.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { controlPlane, type ControlPlaneClient } from '../cli/control-plane.ts';
 import type { Source } from '../contracts/objects/index.ts';
 import { findProgram } from '../reconciler/adapters/engines/programs.ts';
 import { commandLine } from '../test/support/command-line.ts';
+import { makeFolder } from '../test/support/folder.ts';
 import { app, CLUSTER, nameOf, objects, type Files } from './apps/repository.ts';
 import { pause } from './scale/measure.ts';
 import { Child, residentMb } from './scale/processes.ts';
@@ -218,7 +219,7 @@ function median(values: readonly number[]): number {
 }
 
 async function measure(part: Part): Promise<Measured> {
-  const dir = await mkdtemp(join(tmpdir(), 'plumb-bench-apps-'));
+  const dir = makeFolder('plumb-bench-apps-');
   const bench = await Bench.start(dir);
   try {
     const bare = await residentMb(bench.pid);

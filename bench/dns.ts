@@ -4,11 +4,12 @@
  * other: at full speed for the rate, at a low rate for the times. Needs the packages knot and dnsperf.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { commandLine } from '../test/support/command-line.ts';
+import { makeFolder } from '../test/support/folder.ts';
 import { fullName, PEER, PORT, SERVER, zoneFile } from './dns/zone.ts';
 
 const run = promisify(execFile);
@@ -97,7 +98,7 @@ async function ended(child: ChildProcess): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), 'plumb-bench-dns-'));
+  const dir = makeFolder('plumb-bench-dns-');
   const children: ChildProcess[] = [];
   try {
     const questions = join(dir, 'questions');

@@ -7,12 +7,13 @@
  * kind, as many pods in one script as a script takes.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { commandLine } from '../test/support/command-line.ts';
+import { makeFolder } from '../test/support/folder.ts';
 import { callsBetween, callsOf, jobsOf, roundTrips, total, type Calls } from './redis/commands.ts';
 import { floorFor } from './redis/floor.ts';
 import { CLUSTER, deployment, machines } from './scale/manifests.ts';
@@ -163,7 +164,7 @@ function words({ part, seconds, pods, calls, jobs, floor }: Measured): string {
 `;
 }
 
-const dir = await mkdtemp(join(tmpdir(), 'bench-redis-'));
+const dir = makeFolder('bench-redis-');
 const load = loadavg()[0];
 process.stdout.write(`${options.nodes} nodes; ${cpus().length} cores, load ${load}; Node.js ${process.version}\n`);
 const bench = await Bench.start(dir);

@@ -12,13 +12,14 @@
  * their resident memory, the event loop's delay and its rounds of much work, Redis' commands, writes to the store, bytes of assignments and inventories.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { storeKeys } from '../reconciler/adapters/redis/keys.ts';
 import { commandLine } from '../test/support/command-line.ts';
+import { makeFolder } from '../test/support/folder.ts';
 import type { FleetOrder } from './scale/fleet.ts';
 import { CLUSTER, deployment, machines, service } from './scale/manifests.ts';
 import { fleetStats, measure, pause, type Measured, type Subjects } from './scale/measure.ts';
@@ -322,7 +323,7 @@ function words(m: Measured): string {
 }
 
 if (options.profile !== undefined) await mkdir(options.profile, { recursive: true });
-const dir = await mkdtemp(join(tmpdir(), 'scale-'));
+const dir = makeFolder('scale-');
 const load = loadavg()[0];
 if (!options.json)
   process.stdout.write(

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { encryptFor, makeIdentity } from '../../../reconciler/adapters/age/encrypt.ts';
 import { AgeFileDecryptor } from '../../../reconciler/adapters/age/file-decryptor.ts';
 import { withArmor, withoutArmor } from '../../../reconciler/core/secrets/envelope.ts';
 import { secretDecryptorSuite } from './suite.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
 
 const signal = inPatience(60_000);
 
 secretDecryptorSuite('age identities in a file', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'plumb-age-'));
+  const folder = makeFolder('plumb-age-');
   const path = join(folder, 'age.key');
   const made = [await makeIdentity(), await makeIdentity(), await makeIdentity()] as const;
   return {
@@ -35,7 +35,7 @@ describe('a file of age identities', () => {
   let folder: string;
   let path: string;
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'plumb-age-'));
+    folder = makeFolder('plumb-age-');
     path = join(folder, 'age.key');
   });
   after(() => rm(folder, { recursive: true }));

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { get } from 'node:http';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { PLUMB } from '../../support/built-cli.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
 import { eventually } from '../fleet.ts';
 import type { Theme } from './theme.ts';
@@ -43,7 +43,7 @@ export const lookingIn: Theme = (fleet, round) => {
 
   it('shows what pods and nodes take, copies files, forwards a port, and tells logs', async () => {
     await put();
-    const dir = await mkdtemp(join(tmpdir(), 'plumb-look-'));
+    const dir = makeFolder('plumb-look-');
     const forward = spawn(...programOf(['port-forward', '-n', namespace, 'svc/web', ':80']), {
       env: { ...process.env, PLUMB_HOME: fleet().home },
     });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { encryptFor, makeIdentity, type NewIdentity } from '../../../reconciler/adapters/age/encrypt.ts';
 import { AgeFileDecryptor } from '../../../reconciler/adapters/age/file-decryptor.ts';
 import { SECRET_VALUES, sopsSealed } from '../../../reconciler/core/secrets/secret-file.ts';
 import { type SyncBench, syncBench } from './sync-bench.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
 
 const signal = inPatience(120_000);
@@ -25,7 +25,7 @@ describe('an encrypted Secret in a real repository', () => {
   let bench: SyncBench;
   const keyFile = (): string => join(folder, 'age.key');
   beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'plumb-encrypted-'));
+    folder = makeFolder('plumb-encrypted-');
     identity = await makeIdentity();
     bench = await syncBench({ decryptor: new AgeFileDecryptor(keyFile()) });
   });

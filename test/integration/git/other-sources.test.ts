@@ -1,7 +1,9 @@
 /** Apps whose files are in other repositories, behind real Git servers. */
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { until as soon } from '../../../lab/process.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { Nudges } from '../../../reconciler/adapters/git/index.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
@@ -156,7 +158,11 @@ describe('an App of another repository', () => {
     put(blog, configMap('blog', { value: '1' }));
     const sha = commit({ 'blog.json': app('blog', { url: blogUrl() }), 'plain.yaml': configMap('plain') });
     await until(() => bench.status()?.appliedRevision === sha && value('blog') === '1', 'applying it');
+    const fetched = (): readonly string[] => readdirSync(join(folder, 'sources'));
+    assert.equal(fetched().length, 1);
     commit({ 'plain.yaml': configMap('plain') });
     await until(() => value('blog') === undefined && bench.status()?.sources === undefined, 'taking it away');
+    // After that the controller looks what is left.
+    await soon('what was fetched is removed', () => fetched().length === 0 || undefined, { timeoutMs: 15_000 });
   });
 });

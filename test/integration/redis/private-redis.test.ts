@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { Redis } from 'ioredis';
 import { startPrivateRedis, type PrivateRedis } from '../../../reconciler/adapters/redis/private-redis.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { inTime } from '../../support/in-time.ts';
 import { inPatience } from '../../support/patience.ts';
 
 const inFolder = (body: (dir: string, socketPath: string) => Promise<void>) => async (): Promise<void> => {
-  const dir = await mkdtemp(join(tmpdir(), 'plumb-redis-'));
+  const dir = makeFolder('plumb-redis-');
   try {
     await body(dir, join(dir, 'redis.sock'));
   } finally {

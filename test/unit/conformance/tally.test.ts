@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import path from 'node:path';
 import { after, describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { behavioursNamed, readBehaviours, type Behaviour, type BehaviourClass } from '../../conformance/behaviours.ts';
 import { ConformanceRecord, readResults } from '../../conformance/results.ts';
 import { tally } from '../../conformance/tally.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const TESTS = fileURLToPath(new URL('../../', import.meta.url));
-const folder = mkdtempSync(path.join(tmpdir(), 'plumb-conformance-'));
+const folder = makeFolder('plumb-conformance-');
 after(() => rmSync(folder, { recursive: true }));
 
 function behaviour(id: string, word: BehaviourClass = 'pod'): Behaviour {

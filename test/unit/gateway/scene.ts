@@ -1,8 +1,7 @@
 /** Gateways as people write them, on two nodes; what their proxies are told; and the way of a request through that. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   findCondition,
@@ -19,6 +18,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import { createGatewayController } from '../../../reconciler/controllers/gateway.ts';
 import { formatDiagnostic, parseManifest } from '../../../reconciler/core/manifests/index.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { machine, node } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
 
@@ -235,7 +235,7 @@ export function certificate(name: string, namespace = 'default', broken = false)
 }
 
 function made(): { readonly crt: string; readonly key: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'plumb-certificate-'));
+  const folder = makeFolder('plumb-certificate-');
   try {
     const [crt, key] = [join(folder, 'crt'), join(folder, 'key')];
     const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-subj', '/CN=example.com'];

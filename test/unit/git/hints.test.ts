@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { hintsFrom } from '../../../reconciler/adapters/git/hints.ts';
 import { Nudges } from '../../../reconciler/adapters/git/nudges.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const AN_HOUR = 3600;
 
 describe('when to look at a branch', () => {
   it('says who told, and of several that nobody has read the first', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'plumb-hints-'));
+    const folder = makeFolder('plumb-hints-');
     const stop = new AbortController();
     try {
       const nudges = new Nudges();

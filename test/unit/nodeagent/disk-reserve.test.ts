@@ -1,8 +1,7 @@
 /** Room for the ends of containers, on disks that have none. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { mkdtemp, rm, stat } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { diskSpace } from '../../../nodeagent/adapters/disk/disk-space.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
@@ -11,6 +10,7 @@ import type { DiskUse } from '../../../nodeagent/core/node/disk.ts';
 import { withRoomToEnd } from '../../../nodeagent/loops/disk-reserve.ts';
 import { RuntimeError, type ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
 import type { RuntimeDisk } from '../../../nodeagent/ports/disk-space.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const use = (freeBytes: number): DiskUse => ({ bytes: 1e9, freeBytes, inodes: 0, freeInodes: 0 });
 
@@ -74,7 +74,7 @@ describe('the end of a container', () => {
 describe('room that is held on a disk', () => {
   let state = '';
   beforeEach(async () => {
-    state = await mkdtemp(join(tmpdir(), 'disk-reserve-'));
+    state = makeFolder('disk-reserve-');
   });
   afterEach(() => rm(state, { recursive: true }));
 

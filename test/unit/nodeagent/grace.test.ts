@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { graceLeft } from '../../../nodeagent/adapters/disk/grace.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 describe('graceLeft', () => {
   let folder = '';
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'grace-'));
+    folder = makeFolder('grace-');
   });
   after(async () => {
     await rm(folder, { recursive: true });

@@ -1,12 +1,12 @@
 /** Files of a pod whose template has a hash of its config: as they were mounted, whatever the config is now. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, unlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, rm, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CONFIG_HASH, PodManifest, type Pod } from '../../../contracts/objects/index.ts';
 import { writeVolumeFiles } from '../../../nodeagent/adapters/disk/volumes/files.ts';
 import { configFiles } from '../../../nodeagent/core/pod/volumes/files.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const file = (content: string): Parameters<typeof writeVolumeFiles>[1] => [
   { path: 'a', content: Buffer.from(content), mode: 0o644 },
@@ -22,7 +22,7 @@ const pod = (annotations: Record<string, string>): Pod =>
 describe('files of config', () => {
   let folder = '';
   before(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'kept-files-'));
+    folder = makeFolder('kept-files-');
   });
   after(() => rm(folder, { recursive: true, force: true }));
   const read = (name: string): Promise<string> => readFile(join(folder, name, 'a'), 'utf8');

@@ -1,14 +1,14 @@
 /** Volumes that outlive pods, in folders of a real disk; mounts and images are told of only. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { lstat, mkdir, mkdtemp, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { lstat, mkdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { persistentFolders, type ShownFolders } from '../../../nodeagent/adapters/disk/persistent-folders.ts';
 import type { VolumeImages } from '../../../nodeagent/adapters/disk/volume-images.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const PV = 'pvc-00000000-0000-4000-8000-000000000001';
 const { signal } = new AbortController();
@@ -16,7 +16,7 @@ const { signal } = new AbortController();
 describe('a volume', () => {
   let root = '';
   before(async () => {
-    root = await mkdtemp(join(tmpdir(), 'persistent-folders-'));
+    root = makeFolder('persistent-folders-');
   });
   after(() => rm(root, { recursive: true, force: true }));
 

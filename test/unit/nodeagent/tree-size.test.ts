@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { treeSize } from '../../../nodeagent/adapters/disk/tree-size.ts';
+import { makeFolder } from '../../support/folder.ts';
 
 const CONTENT = Buffer.alloc(100_000, 1);
 
 describe('the size of a tree', () => {
   let root = '';
   beforeEach(async () => {
-    root = await mkdtemp(join(tmpdir(), 'tree-size-'));
+    root = makeFolder('tree-size-');
   });
   afterEach(() => rm(root, { recursive: true }));
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, readFile, rm, chmod } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { copyFile, readFile, rm, chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { AgeFileDecryptor } from '../../../reconciler/adapters/age/file-decryptor.ts';
 import { parseSealed } from '../../../reconciler/core/revisions/parse-sealed.ts';
 import { digestText } from '../../../reconciler/core/secrets/sops-mac.ts';
 import { findings, offline, openedBy, PLANE, SECRET, sops, values } from './sealed-files.ts';
+import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
 
 const FIXTURES = new URL('../../fixtures/sops/', import.meta.url);
@@ -14,7 +14,7 @@ const sealedText = (text: string): string => sops(text);
 
 describe('a SOPS file', () => {
   it('that the real sops made is opened, its digest right', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'plumb-sops-'));
+    const folder = makeFolder('plumb-sops-');
     try {
       const key = join(folder, 'age.key');
       await copyFile(new URL('age.key', FIXTURES), key);
