@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -137,6 +138,15 @@ spec:
 
   it('end TLS with the certificate of a Secret (HTTPRouteHTTPSListener)', async () => {
     assert.equal((await ask('web.example.com', '/', '--insecure')).status, 200);
+    const at = ['--resolve', `web.example.com:443:${addressOf('node-1')}`, 'https://web.example.com/'];
+    const argv = ['curl', '-s', '--insecure', '--max-time', '3', '-o', '/dev/null', '-w', '%{certs}', ...at];
+    const { stdout } = await fleet.on('node-2', argv);
+    const [shown = '', ...more] = stdout.match(/-----BEGIN CERTIFICATE-----[^]+?-----END CERTIFICATE-----/g) ?? [];
+    const own = await readFile(path.join(fleet.dir, 'tls.crt'));
+    assert.deepEqual(
+      [new X509Certificate(shown).fingerprint256, more.length],
+      [new X509Certificate(own).fingerprint256, 0],
+    );
   });
 
   it('answer as Gateway API has it', async (context) => {
@@ -243,6 +253,21 @@ spec:
   });
 
   it('come into a closed namespace where its ingress controller may, and nothing else of their nodes does', async () => {
+    const pod = (await fleet.list('Pod')).find(({ metadata }) => metadata.labels?.['app'] === 'one');
+    const { nodeName = '', containers = [] } = pod?.spec ?? {};
+    const other = NODES.find((name) => name !== nodeName) ?? '';
+    const target = `http://${pod?.status?.podIP}:${containers[0]?.ports?.[0]?.containerPort}/`;
+    const range = (await fleet.list('Node')).find(({ metadata }) => metadata.name === other)?.spec.podCIDR ?? '';
+    /** Of the other node: its own address, and that of its proxy, which only the proxy's user has. */
+    const fromOther = async (): Promise<readonly (number | null)[]> => {
+      const curl = ['curl', '-s', '-o', '/dev/null', '--max-time', '2', target];
+      const borrowed = [...curl, '--interface', range.replace(/0\/\d+$/, '1')];
+      const proxy = ['setpriv', '--reuid', 'haproxy', '--regid', 'haproxy', '--clear-groups', ...borrowed];
+      const all = await Promise.all([curl, borrowed, proxy].map((argv) => fleet.on(other, argv)));
+      return all.map(({ code }) => code);
+    };
+    const TIMED_OUT = 28;
+    assert.deepEqual(await fromOther(), [0, TIMED_OUT, 0]);
     await fleet.write(
       'policy.yaml',
       `apiVersion: networking.k8s.io/v1
@@ -255,15 +280,8 @@ spec:
 `,
     );
     await fleet.commitAndPush('Close a namespace to all but the gateways');
-    const pod = (await fleet.list('Pod')).find(({ metadata }) => metadata.labels?.['app'] === 'one');
-    const { nodeName = '', containers = [] } = pod?.spec ?? {};
-    const other = NODES.find((name) => name !== nodeName) ?? '';
-    const target = `http://${pod?.status?.podIP}:${containers[0]?.ports?.[0]?.containerPort}/`;
-    const fromOther = async (...options: readonly string[]): Promise<number> =>
-      (await fleet.on(other, ['curl', '-s', '-o', '/dev/null', '--max-time', '2', ...options, target])).code ?? -1;
-    await eventually('the other node does not come in', 30, async () => (await fromOther()) !== 0);
-    const range = (await fleet.list('Node')).find(({ metadata }) => metadata.name === other)?.spec.podCIDR ?? '';
-    assert.notEqual(await fromOther('--interface', range.replace(/0\/\d+$/, '1')), 0);
+    await eventually('the other node does not come in', 30, async () => (await fromOther())[0] === TIMED_OUT);
+    assert.deepEqual(await fromOther(), [TIMED_OUT, TIMED_OUT, 0]);
     const host = ['-H', 'Host: web.example.com'];
     for (const gateway of NODES)
       await eventually(`the gateway ${gateway} comes in`, 30, async () => {
@@ -274,11 +292,12 @@ spec:
   });
 
   it('go when they are in Git no more', async () => {
+    const knock = async (): Promise<number | null> =>
+      (await fleet.on('node-2', ['curl', '-s', '--max-time', '2', `http://${addressOf('node-1')}/`])).code;
+    assert.equal(await knock(), 0);
+    assert.notEqual((await fleet.list('ProxyConfig')).length, 0);
     await fleet.removeFiles('gateway.yaml', 'ingress.yaml');
-    await eventually('nobody listens', 30, async () => {
-      const { code } = await fleet.on('node-2', ['curl', '-s', '--max-time', '2', `http://${addressOf('node-1')}/`]);
-      return code === 7;
-    });
+    await eventually('nobody listens', 30, async () => (await knock()) === 7);
     assert.equal((await fleet.list('ProxyConfig')).length, 0);
   });
 });

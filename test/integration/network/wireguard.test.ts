@@ -22,6 +22,13 @@ const FAMILIES = {
 const ENCRYPTED = cluster({ ...FAMILIES, overlay: 'wireguard' });
 const PLAIN = cluster({ ...FAMILIES, overlay: 'vxlan' });
 const { signal } = new AbortController();
+/** What may come over the wire between the nodes: WireGuard's packets, VXLAN's, and those of pods as they are. */
+const ON_WIRE = {
+  wireguard: 'udp dport 51820',
+  vxlan: 'udp dport 8472',
+  IPv4: 'ip saddr 198.19.0.0/16',
+  IPv6: 'ip6 saddr fd00:19::/56',
+};
 
 /** Undefined where there is WireGuard. */
 function missing(): string | undefined {
@@ -66,6 +73,25 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
 
   const reaches = async (): Promise<boolean> =>
     (await ask(near.ns, far.address, 8080)) === `far ${near.address} ${far.address}`;
+  /** Which of these came to each node while something was done. */
+  const onWire = async (act: () => Promise<void>): Promise<readonly (readonly string[])[]> => {
+    const rules = Object.entries(ON_WIRE).map(([name, match]) => `${match} counter comment "${name}";`);
+    const table = `table netdev look { chain in { type filter hook ingress device eth0 priority 0; ${rules.join(' ')} }; }`;
+    await Promise.all(lab.nodes.map(({ ns }) => ns.sh('nft', table)));
+    try {
+      await act();
+      return await Promise.all(
+        lab.nodes.map(async ({ ns }) => {
+          const listed = await ns.sh('nft', 'list', 'table', 'netdev', 'look');
+          const counts = [...listed.matchAll(/counter packets (\d+) bytes \d+ comment "(\w+)"/g)];
+          assert.equal(counts.length, rules.length, listed);
+          return counts.flatMap(([, packets, name = '']) => (packets === '0' ? [] : [name]));
+        }),
+      );
+    } finally {
+      await Promise.all(lab.nodes.map(({ ns }) => ns.sh('nft', 'delete', 'table', 'netdev', 'look')));
+    }
+  };
   const encrypt = (): void => {
     for (const { assignment } of lab.nodes) assignment.set(ENCRYPTED);
   };
@@ -80,7 +106,8 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
   };
 
   it('is preceded by VXLAN', async () => {
-    assert.equal(await reaches(), true);
+    const came = await onWire(async () => assert.equal(await reaches(), true));
+    assert.deepEqual(came, [['vxlan'], ['vxlan']]);
   });
 
   describe('where the kernel has none', { skip: isMissing === undefined ? 'there is WireGuard here' : false }, () => {
@@ -98,7 +125,8 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
           (await ns.sh('ip', 'route', 'show', 'type', 'blackhole')).includes(`198.19.${other}.0/24`),
         );
       }
-      assert.equal(await reaches(), false);
+      const came = await onWire(async () => assert.equal(await reaches(), false));
+      assert.deepEqual(came, [[], []]);
     });
 
     it('is forgotten as soon as the Cluster has another overlay', async () => {
@@ -119,7 +147,8 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
       const [n1] = lab.nodes;
       assert.match(await n1.ns.sh('ip', 'route', 'show', 'type', 'blackhole'), /198\.19\.2\.0\/24/);
       assert.equal(await wg(n1, 'peers'), '');
-      assert.equal(await reaches(), false);
+      const came = await onWire(async () => assert.equal(await reaches(), false));
+      assert.deepEqual(came, [[], []]);
       assert.doesNotMatch(await n1.ns.sh('ip', '-o', 'link'), /plumb-vxlan/);
     });
 
@@ -127,17 +156,13 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
       const [n1, n2] = lab.nodes;
       tellKeys();
       await Promise.all(lab.nodes.map(({ sync }) => sync.synced()));
-      const rules =
-        'table netdev look { chain in { type filter hook ingress device eth0 priority 0; udp dport 51820 counter comment "tunnel"; ip saddr 198.19.0.0/16 counter comment "clear"; }; }';
-      await n2.ns.sh('nft', rules);
-      assert.equal(await reaches(), true);
-      assert.equal(await ask(far.ns, near.address, 8080), `near ${far.address} ${near.address}`);
+      const came = await onWire(async () => {
+        assert.equal(await reaches(), true);
+        assert.equal(await ask(far.ns, near.address, 8080), `near ${far.address} ${near.address}`);
+      });
+      assert.deepEqual(came, [['wireguard'], ['wireguard']]);
       assert.match(await n1.ns.sh('ip', 'route', 'get', far.address), /dev plumb-wg /);
       for (const node of [n1, n2]) assert.ok((await sent(node)) > 0);
-      const seen = await n2.ns.sh('nft', 'list', 'table', 'netdev', 'look');
-      assert.match(seen, /counter packets [1-9]\d* .*"tunnel"/);
-      assert.match(seen, /counter packets 0 .*"clear"/);
-      await n2.ns.sh('nft', 'delete', 'table', 'netdev', 'look');
     });
 
     it('answers pods from the address of a node', async () => {
@@ -162,7 +187,8 @@ describe('network: WireGuard', { skip: cannot ?? false, timeout: 900_000 }, () =
       ]);
       assert.ok(child.stdout);
       await once(child.stdout, 'data');
-      assert.equal(await ask(n1.ns, 'fd00:19:0:2::', 8081), 'fd00:19:0:1::');
+      const came = await onWire(async () => assert.equal(await ask(n1.ns, 'fd00:19:0:2::', 8081), 'fd00:19:0:1::'));
+      assert.deepEqual(came, [['wireguard'], ['wireguard']]);
     });
 
     it('takes from a node only what was allocated to it', async () => {
