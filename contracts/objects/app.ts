@@ -24,7 +24,7 @@ const MAX_PATCH = 65_536;
 const Words = z.string().min(1, 'must not be empty').max(MAX_PATH, `must be no more than ${MAX_PATH} characters`);
 
 /** A file or folder of the repository, from its root: `apps/web`. */
-const RepositoryPath = Words.regex(
+export const RepositoryPath = Words.regex(
   // Each part is no `.`, no `..` and not empty; none has a backslash or a control character.
   /^(?!\.{1,2}(\/|$))[^/\\\u0000-\u001f\u007f]+(\/(?!\.{1,2}(\/|$))[^/\\\u0000-\u001f\u007f]+)*$/,
   "must be a path from the repository's root, without '.', '..' and empty parts",

@@ -30,6 +30,7 @@ export const IDENTITIES = withKinds({
   Cluster: clusterScoped(OWN_API_VERSION, 'clusters'),
   Machine: clusterScoped(OWN_API_VERSION, 'machines'),
   App: clusterScoped(OWN_API_VERSION, 'apps'),
+  AppSet: clusterScoped(OWN_API_VERSION, 'appsets'),
   Source: clusterScoped(OWN_API_VERSION, 'sources'),
   SchedulerPlugin: clusterScoped(OWN_API_VERSION, 'schedulerplugins'),
   ProxyConfig: clusterScoped(OWN_API_VERSION, 'proxyconfigs'),

@@ -3,6 +3,7 @@ export * from './address-pools.ts';
 export * from './bgp.ts';
 export * from './bgp-words.ts';
 export * from './app.ts';
+export * from './app-set.ts';
 export * from './autoscaling.ts';
 export * from './certificates.ts';
 export * from './conditions.ts';

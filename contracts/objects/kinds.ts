@@ -1,6 +1,7 @@
 /** The kinds' objects and schemas: what the manifest reader, the API and the CLI share. Their names are in identity.ts. */
 import type { z } from 'zod';
 import { AppManifest, type App } from './app.ts';
+import { AppSetManifest, type AppSet } from './app-set.ts';
 import { HorizontalPodAutoscalerManifest, type HorizontalPodAutoscaler } from './autoscaling.ts';
 import type { Certificate, Challenge, ClusterIssuer, Issuer, Order } from './certificates.ts';
 import { CertificateManifest, ClusterIssuerManifest, IssuerManifest } from './certificates.ts';
@@ -80,6 +81,7 @@ export interface ObjectsByKind {
   Cluster: Cluster;
   Machine: Machine;
   App: App;
+  AppSet: AppSet;
   Source: Source;
   Namespace: Namespace;
   CustomResourceDefinition: CustomResourceDefinition;
@@ -160,6 +162,7 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   Cluster: { ...IDENTITIES.Cluster, manifest: ClusterManifest },
   Machine: { ...IDENTITIES.Machine, manifest: MachineManifest },
   App: { ...IDENTITIES.App, manifest: AppManifest },
+  AppSet: { ...IDENTITIES.AppSet, manifest: AppSetManifest },
   Source: { ...IDENTITIES.Source },
   Namespace: { ...IDENTITIES.Namespace, manifest: NamespaceManifest },
   CustomResourceDefinition: {

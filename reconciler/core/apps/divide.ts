@@ -3,7 +3,9 @@ import { isKeyOf } from '../../../contracts/objects/index.ts';
 import type { DiagnosticCode } from '../manifests/codes.ts';
 import type { SelectedFiles, SourceFolder, TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, Diagnostic, ParsedFile, Position } from '../manifests/types.ts';
+import type { Expansion } from './expand-sets.ts';
 import type { AppRendering, DesiredApp } from './one-app.ts';
+import type { DesiredSet } from './set-elements.ts';
 
 /** Asks of a path whether it is in one of many folders, in time that grows with its depth alone. */
 export class Folders {
@@ -33,9 +35,16 @@ export function findApps(parsed: readonly ParsedFile[]): readonly DesiredApp[] {
   );
 }
 
-/** Whether the file has an App that is not right: what it would have read is not known. */
+/** The AppSets that are written in these files. */
+export function findSets(parsed: readonly ParsedFile[]): readonly DesiredSet[] {
+  return parsed.flatMap(({ objects }) =>
+    objects.flatMap((desired) => (desired.object.kind === 'AppSet' ? [{ desired, set: desired.object }] : [])),
+  );
+}
+
+/** Whether the file has an App or an AppSet that is not right: what it would have read is not known. */
 export function refusedAnApp({ refused = [] }: ParsedFile): boolean {
-  return refused.some((key) => isKeyOf(key, 'App'));
+  return refused.some((key) => isKeyOf(key, 'App') || isKeyOf(key, 'AppSet'));
 }
 
 export interface Division {
@@ -47,11 +56,23 @@ export interface Division {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** The Apps of a commit, and what they come from. */
+export interface FoundApps {
+  readonly written: readonly DesiredApp[];
+  readonly sets: readonly DesiredSet[];
+  readonly expansion: Pick<Expansion, 'apps' | 'data'>;
+}
+
 /**
- * Plain is what is in no App's folder, in no folder that an engine reads, and no file of values. `loose`: the manifests
- * that no engine's folder has.
+ * Plain is what is in no App's folder, in no folder that an engine reads, no file of values, and no file that an AppSet
+ * reads. `loose`: the manifests that no engine's folder has.
  */
-export function divide(selected: SelectedFiles, loose: readonly TreeFile[], found: readonly DesiredApp[]): Division {
+export function divide(
+  selected: SelectedFiles,
+  loose: readonly TreeFile[],
+  { written, sets, expansion }: FoundApps,
+): Division {
+  const found = [...written, ...expansion.apps];
   const byFolder = new Map(
     found.flatMap(({ app }) => (app.spec.path === undefined || app.spec.source ? [] : [[app.spec.path, app]])),
   );
@@ -60,21 +81,24 @@ export function divide(selected: SelectedFiles, loose: readonly TreeFile[], foun
   const values = new Set(found.flatMap(({ app }) => (app.spec.source ? [] : (app.spec.helm?.valuesFiles ?? []))));
   const apps: DesiredApp[] = [];
   const nested: Diagnostic[] = [];
-  for (const each of found) {
-    const folder = folders.around(each.desired.position.file);
-    if (folder === undefined) apps.push(each);
-    else
-      nested.push(
-        problem(
-          'error',
-          'NestedApp',
-          each.desired.position,
-          `App ${each.app.metadata.name} lies in ${folder}, the folder of App ${byFolder.get(folder)?.metadata.name ?? ''}`,
-          'keep Apps outside of the folders that Apps render',
-        ),
-      );
+  const folderAround = ({ position }: DesiredObject): string | undefined => folders.around(position.file);
+  for (const each of found) if (folderAround(each.desired) === undefined) apps.push(each);
+  for (const { desired } of [...written, ...sets]) {
+    const folder = folderAround(desired);
+    if (folder === undefined) continue;
+    const { kind, metadata } = desired.object;
+    nested.push(
+      problem(
+        'error',
+        'NestedApp',
+        desired.position,
+        `${kind} ${metadata.name} lies in ${folder}, the folder of App ${byFolder.get(folder)?.metadata.name ?? ''}`,
+        `keep ${kind}s outside of the folders that Apps render`,
+      ),
+    );
   }
-  const isPlain = (path: string): boolean => folders.around(path) === undefined && !values.has(path);
+  const isPlain = (path: string): boolean =>
+    folders.around(path) === undefined && !values.has(path) && !expansion.data.has(path);
   return {
     plain: loose.filter(({ path }) => isPlain(path)),
     apps,
@@ -87,19 +111,19 @@ export function divide(selected: SelectedFiles, loose: readonly TreeFile[], foun
   };
 }
 
-/** Apps that an App made: nobody renders them. */
+/** Apps and AppSets that an App made: nobody renders them. */
 export function madeApps(rendered: readonly ParsedFile[]): readonly Diagnostic[] {
   return rendered
     .flatMap(({ objects }) => objects)
     .flatMap(({ object, position, app = '' }: DesiredObject) =>
-      object.kind === 'App'
+      object.kind === 'App' || object.kind === 'AppSet'
         ? [
             problem(
               'error',
               'NestedApp',
               position,
-              `App ${app} makes the App ${object.metadata.name}, which is not rendered in turn`,
-              'write each App as plain YAML',
+              `App ${app} makes the ${object.kind} ${object.metadata.name}, which is not rendered in turn`,
+              `write each ${object.kind} as plain YAML`,
             ),
           ]
         : [],

@@ -27,6 +27,11 @@ export class FileTree {
     return this.#folders.get(folder)?.files ?? [];
   }
 
+  /** Paths of a folder's own folders, without those below. */
+  foldersIn(folder: string): Iterable<string> {
+    return this.#folders.get(folder)?.folders ?? [];
+  }
+
   /** All files of a folder and below. */
   *filesBelow(folder: string): Generator<TreeFile> {
     const open = [folder];

@@ -71,6 +71,8 @@ export interface AppsInput {
   /** Whether somebody looks at what engines made; else what was parsed of it once is enough. */
   readonly wantsDocuments: boolean;
   readonly open: OpenEnvelope | undefined;
+  /** Files of the commit that AppSets read: none of them is a manifest, in an App's folder either. */
+  readonly data: ReadonlySet<string>;
   /** Of the commit's plain files: values are taken from these. */
   readonly objects: ValueObjects;
   readonly run: PacedRunner;
@@ -246,8 +248,9 @@ export class OneApp {
   async #plain(files: readonly TreeFile[], variables: AppVariables): Promise<Result> {
     const { cache, open, run } = this.#input;
     const { namespace } = this.#app.spec;
-    const { manifests, diagnostics } = selectManifestFiles(files);
     const { prefix } = this.#place;
+    const own = prefix === '' ? files.filter(({ path }) => !this.#input.data.has(path)) : files;
+    const { manifests, diagnostics } = selectManifestFiles(own);
     const wrong: Diagnostic[] = diagnostics.map((each) => this.#shown(each));
     const parsed: ParsedFile[] = [];
     const budget = substitutionBudget();

@@ -2,6 +2,7 @@
 import type { Kind } from '../../../contracts/objects/index.ts';
 import { BACKEND_TLS_POLICY } from './backendtlspolicy.ts';
 import { APP } from './app.ts';
+import { APP_SET } from './appset.ts';
 import { CERTIFICATE } from './certificate.ts';
 import { CHALLENGE } from './challenge.ts';
 import { CLUSTER } from './cluster.ts';
@@ -103,6 +104,7 @@ export const DESCRIPTORS: { readonly [K in Kind]: KindDescriptor<K> } = {
   Node: NODE,
   Machine: MACHINE,
   App: APP,
+  AppSet: APP_SET,
   Cluster: CLUSTER,
   Source: SOURCE,
   RuntimeClass: RUNTIME_CLASS,

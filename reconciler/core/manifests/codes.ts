@@ -19,6 +19,8 @@ export const DIAGNOSTIC_CODES = [
   'NestedApp',
   'RenderFailed',
   'NotRendered',
+  'AppSetFailed',
+  'NoElements',
   'UnsetVariable',
   'SecretExposed',
   'HelmHook',
@@ -119,5 +121,6 @@ export const UNREAD_CODES: ReadonlySet<string> = new Set<DiagnosticCode>([
   'AppTooLarge',
   'NestedApp',
   'RenderFailed',
+  'AppSetFailed',
   'SourceUnread',
 ]);

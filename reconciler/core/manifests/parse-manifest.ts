@@ -51,22 +51,8 @@ export function* parsingManifest(
   if (isLfsPointer(bytes)) return unreadable(path, oid, bytes, lfsPointer(path, json));
   if (json && !isJsonManifest(new TextDecoder().decode(bytes)))
     return { path, oid, bytes: bytes.byteLength, objects: [], custom: [], diagnostics: [] };
-  const decoded = decodeUtf8(bytes);
-  if (!decoded.ok) {
-    const { line, column, message, hint } = decoded;
-    return unreadable(path, oid, bytes, {
-      severity: 'error',
-      code: 'NotUtf8',
-      file: path,
-      line,
-      column,
-      message,
-      hint,
-    });
-  }
-  const { text } = decoded;
-  const control = text.search(CONTROL);
-  if (control >= 0) return unreadable(path, oid, bytes, controlCharacter(path, text, control));
+  const text = textOf(path, bytes);
+  if (typeof text !== 'string') return unreadable(path, oid, bytes, text);
 
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
@@ -93,6 +79,17 @@ export function* parsingManifest(
     diagnostics: findings.sorted(),
     ...(sealed.length > 0 && { sealed }),
   };
+}
+
+/** What a file of text says, or why it is none. */
+export function textOf(path: string, bytes: Uint8Array): string | Diagnostic {
+  const decoded = decodeUtf8(bytes);
+  if (!decoded.ok) {
+    const { line, column, message, hint } = decoded;
+    return { severity: 'error', code: 'NotUtf8', file: path, line, column, message, hint };
+  }
+  const control = decoded.text.search(CONTROL);
+  return control >= 0 ? controlCharacter(path, decoded.text, control) : decoded.text;
 }
 
 function unreadable(path: string, oid: string, bytes: Uint8Array, diagnostic: Diagnostic): ParsedFile {

@@ -112,6 +112,8 @@ export interface ParsedFile {
   readonly refused?: readonly ObjectKey[];
   /** What has to be opened for the values of its encrypted Secrets. */
   readonly sealed?: readonly SealedPart[];
+  /** Of a file that an AppSet reads: what it holds, and no objects. */
+  readonly data?: JsonObject;
 }
 
 export interface Rendering extends Desired {
@@ -122,6 +124,6 @@ export interface Rendering extends Desired {
   readonly sources?: readonly SourcePin[];
   /** Apps of which something could not be read: nothing is known of their objects. */
   readonly leftOut?: readonly string[];
-  /** What Apps made, as a cache of parsed files knows it: it lasts as long as it is told to keep these. */
+  /** What Apps made, and AppSets, as a cache of parsed files knows it: it lasts as long as it is told to keep these. */
   readonly rendered?: readonly { readonly path: string; readonly oid: string }[];
 }

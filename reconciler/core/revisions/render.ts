@@ -9,14 +9,16 @@ import {
   MAX_FILE_BYTES,
   NOTHING_DESIRED,
   selectManifestFiles,
+  type DesiredObject,
   type Diagnostic,
   type ParsedFile,
   type Rendering,
   type TreeFile,
 } from '../manifests/index.ts';
-import { divide, findApps, Folders, madeApps, notRendered, outside, refusedAnApp } from '../apps/divide.ts';
+import { divide, findApps, findSets, Folders, madeApps, notRendered, outside, refusedAnApp } from '../apps/divide.ts';
 import type { AppTools } from '../apps/engine.ts';
 import { usedSources, type AppSources } from '../apps/other-sources.ts';
+import { expandSets, NOTHING_EXPANDED } from '../apps/expand-sets.ts';
 import { FileTree } from '../apps/file-tree.ts';
 import { valueObjects } from '../apps/object-values.ts';
 import type { AppRendering } from '../apps/one-app.ts';
@@ -70,18 +72,23 @@ export async function renderFiles(
   const loose = outside(selected.manifests, new Folders(selected.sources.map(({ folder }) => folder)));
   const first = await parseFiles(loose, read, cache, known, open, run);
   if ('tooMany' in first) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(first.tooMany)] };
-  const found = findApps(first.parsed);
-  if (found.length === 0) {
+  const written = findApps(first.parsed);
+  const sets = findSets(first.parsed);
+  if (written.length === 0 && sets.length === 0) {
     const all =
       selected.sources.length === 0 ? first : await parseFiles(selected.manifests, read, cache, known, open, run);
     cache.prune([...selected.manifests, ...keep]);
     if ('tooMany' in all) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(all.tooMany)] };
     return run(composing(all.parsed, [...selected.diagnostics, ...all.refused]));
   }
-  const division = divide(selected, loose, found);
+  const tree = new FileTree(files);
+  const expansion =
+    sets.length === 0
+      ? NOTHING_EXPANDED
+      : await expandSets({ sets, written, machines: machinesIn(first.parsed), tree, read, cache, run });
+  const division = divide(selected, loose, { written, sets, expansion });
   const plain = new Set(division.plain.map(({ path }) => path));
   const objects = valueObjects(first.parsed.filter(({ path }) => plain.has(path)));
-  const tree = new FileTree(files);
   const wantsDocuments = onApp !== undefined;
   const renderings = await renderApps({
     apps: division.apps,
@@ -93,21 +100,26 @@ export async function renderFiles(
     wantsDocuments,
     run,
     open,
+    data: expansion.data,
     objects,
   });
   for (const rendering of renderings) onApp?.(rendering);
   const rendered = renderings.flatMap(({ parsed }) => parsed);
-  cache.prune([...loose, ...rendered, ...keep]);
-  const composed = [...first.parsed.filter(({ path }) => plain.has(path)), ...rendered];
+  const made = [...rendered, ...expansion.kept].map(({ path, oid }) => ({ path, oid }));
+  cache.prune([...loose, ...made, ...keep]);
+  const composed = [...first.parsed.filter(({ path }) => plain.has(path)), ...expansion.parsed, ...rendered];
   const over = firstOver(composed);
   if (over) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(over.path)] };
   const rendering = await run(
     composing(composed, [
       ...division.diagnostics,
+      ...expansion.diagnostics,
       ...first.refused.filter(({ file }) => plain.has(file)),
       ...renderings.flatMap(({ diagnostics }) => diagnostics),
       ...madeApps(rendered),
-      ...(first.parsed.some(refusedAnApp) ? [] : notRendered(selected.sources, renderings)),
+      ...([...first.parsed, ...expansion.parsed].some(refusedAnApp) || hasErrors(expansion.diagnostics)
+        ? []
+        : notRendered(selected.sources, renderings)),
     ]),
   );
   const used = usedSources(renderings.flatMap((each) => each.used ?? []));
@@ -115,7 +127,7 @@ export async function renderFiles(
   return {
     ...rendering,
     ...(leftOut.length > 0 && { leftOut }),
-    rendered: rendered.map(({ path, oid }) => ({ path, oid })),
+    rendered: made,
     ...(used.length > 0 && { sources: used }),
   };
 }
@@ -165,6 +177,14 @@ async function parseFiles(
   const passed = budget.exceededAt === undefined ? undefined : manifests[budget.exceededAt];
   if (passed) return { tooMany: passed.path };
   return { parsed: parsed.flatMap((file) => file ?? []), refused };
+}
+
+function machinesIn(parsed: readonly ParsedFile[]): readonly DesiredObject[] {
+  return parsed.flatMap(({ objects }) => objects.filter(({ object }) => object.kind === 'Machine'));
+}
+
+function hasErrors(diagnostics: readonly Diagnostic[]): boolean {
+  return diagnostics.some(({ severity }) => severity === 'error');
 }
 
 /** The first, in order, with which all have more than a revision may have. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseDocument } from 'yaml';
-import { pathMatcher } from '../../../reconciler/core/import/argocd/glob.ts';
+import { pathMatcher } from '../../../reconciler/core/apps/glob.ts';
 import { filledText } from '../../../reconciler/core/import/argocd/template.ts';
 import { importArgo, type Imported } from '../../../reconciler/core/import/index.ts';
 import { isObject, type JsonObject } from '../../../reconciler/core/fields/json.ts';

@@ -4,6 +4,7 @@ import {
   BGPPeerManifest,
   CommunityManifest,
   AppManifest,
+  AppSetManifest,
   CertificateManifest,
   ClusterIssuerManifest,
   ConfigMapManifest,
@@ -278,6 +279,15 @@ export const EXAMPLES: { readonly [K in Kind]: ObjectsByKind[K] } = {
     kind: 'App',
     metadata: { name: 'podinfo' },
     spec: { path: 'apps/podinfo', namespace: 'podinfo', kustomize: {}, dependsOn: [{ name: 'database' }] },
+  }),
+  AppSet: AppSetManifest.parse({
+    apiVersion: OWN_API_VERSION,
+    kind: 'AppSet',
+    metadata: { name: 'sites' },
+    spec: {
+      generators: [{ list: [{ name: 'north', replicas: 2 }] }, { directories: { include: ['sites/*'] } }],
+      template: { metadata: { name: 'site-${name}' }, spec: { path: 'sites/${name}', namespace: '${name}' } },
+    },
   }),
   Cluster: cluster(),
   Source: {

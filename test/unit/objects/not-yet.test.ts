@@ -142,6 +142,9 @@ const MANIFESTS: Partial<Record<Kind, object>> = {
   },
   SchedulerPlugin: { spec: { score: { expression: '1' } } },
   App: { spec: { path: 'a' } },
+  AppSet: {
+    spec: { generators: [{ machines: {} }], template: { metadata: { name: '${name}' }, spec: { path: 'a' } } },
+  },
   Machine: { spec: { address: 'a', hostKey: 'ssh-ed25519 AAAA' } },
 };
 

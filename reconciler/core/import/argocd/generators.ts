@@ -8,7 +8,7 @@ import { folderOf } from '../names.ts';
 import { Report } from '../report.ts';
 import type { SourceTree } from '../types.ts';
 import { itemsOf } from '../kustomize/walk.ts';
-import { pathMatcher } from './glob.ts';
+import { pathMatcher } from '../../apps/glob.ts';
 import { filled, NotEvaluated, normalized, type Parameters } from './template.ts';
 
 /** Applications of one set: more are a mistake in a pattern. */
