@@ -10,7 +10,7 @@ import { Resolver } from 'node:dns/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeFolder } from './folder.ts';
-import { freePorts } from './free-port.ts';
+import { freePort } from './free-port.ts';
 import { inTime } from './in-time.ts';
 import { interrupted, whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';
@@ -32,7 +32,7 @@ const KEY_NAME = 'plumb-key.example.com';
 
 export async function startTestKnot(): Promise<TestKnot> {
   const dir = makeFolder('plumb-knot-');
-  const [port = 0] = await freePorts(1);
+  const port = await freePort();
   const secret = randomBytes(32).toString('base64');
   const zone = ['$TTL 60', '@ SOA ns admin 1 60 60 600 1', '@ NS ns', `@ A ${ADDRESS}`, `* A ${ADDRESS}`, ''];
   await writeFile(join(dir, 'example.com.zone'), zone.join('\n'));

@@ -174,9 +174,9 @@ describe('TLS and plain connections through the proxy', () => {
     assert.deepEqual(
       world.report()?.problems.map(({ message }) => message),
       [
-        'secret default/broken: tls.key is not the key of the certificate',
+        'secret default/broken has a tls.key that is not of its tls.crt',
         'secret default/absent is not there',
-        'secret default/b: tls.key is not the key of the certificate',
+        'secret default/b has a tls.key that is not of its tls.crt',
       ],
     );
     assert.equal(await shown('a.test'), 'a.test');
@@ -184,7 +184,7 @@ describe('TLS and plain connections through the proxy', () => {
   });
 
   it('goes on without a certificate that only the proxy finds wrong', async () => {
-    const port = await world.freePort();
+    const port = await freePort();
     const [good, renewed] = await Promise.all([pair('good.test'), pair('renewed.test')]);
     const weak = await signedWithSha1('weak.test');
     const rules = [rule(prefix('/'), 'web')];
