@@ -36,9 +36,9 @@ export async function importLate(
     has: (key) => cache.get(key) !== undefined,
     now: clock.now(),
   });
-  const volumes = recoveredVolumes([{ node, claims, pods }]).filter(
-    ({ metadata }) => cache.get(objectKey('PersistentVolume', undefined, metadata.name)) === undefined,
-  );
+  const volumes = recoveredVolumes([{ node, claims, pods }], (name) =>
+    cache.get(objectKey('StorageClass', undefined, name)),
+  ).filter(({ metadata }) => cache.get(objectKey('PersistentVolume', undefined, metadata.name)) === undefined);
   await importObjects(cache, [...volumes, ...found], signal);
   return found.length;
 }

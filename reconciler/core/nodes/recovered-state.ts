@@ -155,7 +155,13 @@ export function* recovering(input: RecoveryInput): Paced<RecoveredState> {
         : [],
     ),
   ];
-  const volumes = [...desired.filter(({ kind }) => kind === 'PersistentVolume'), ...recoveredVolumes(input.words)];
+  const classes = new Map(
+    desired.flatMap((object) => (object.kind === 'StorageClass' ? [[object.metadata.name, object] as const] : [])),
+  );
+  const volumes = [
+    ...desired.filter(({ kind }) => kind === 'PersistentVolume'),
+    ...recoveredVolumes(input.words, (name) => classes.get(name)),
+  ];
   const objects: readonly KubeObject[] = [
     recoveredSource(input),
     ...nodes,

@@ -1,6 +1,6 @@
 /**
  * Volumes that nodes have folders of, or know on a share, once nobody else knows them. A node is believed only in what is its own: where the
- * volume is, who made it and where its folder lies follow from whose word it is. It is kept for the claim that it was
+ * volume is, who made it and where its folder lies follow from whose word it is; which server and share, and how that is mounted, from the class. It is kept for the claim that it was
  * bound to, by name: a claim that Git still has, or that is made again under its name, is bound to it again, and no other
  * gets it. That its data was given up is not believed: it was said before the loss, and is said again by people.
  */
@@ -8,32 +8,32 @@ import type { PersistentVolumeClaimed } from '../../../contracts/agent/index.ts'
 import {
   HOSTNAME_LABEL,
   NFS_FOLDER_MADE,
-  NFS_FOLDER_MODE,
-  NFS_ON_DELETE,
-  NFS_SHARE,
-  PROVISIONED_BY,
   readKey,
   TENDED_BY,
   VOLUME_PROTECTION,
   type PersistentVolume,
+  type StorageClass,
 } from '../../../contracts/objects/index.ts';
-import { isMadeOnShare } from '../../../contracts/objects/nfs-volumes.ts';
 import { localFolder, madeHere } from '../volumes/local-volume.ts';
 import { isSizeEnforced } from '../../../contracts/objects/local-volumes.ts';
 import { DATA_FINALIZER } from '../volumes/names.ts';
+import { sharePlace } from '../volumes/share-volume.ts';
 import type { NodeWord } from './node-word.ts';
 
 /** Far more than a node has; a node chooses how many it tells of. */
 const MOST_OF_A_NODE = 1000;
 
-/** Each volume once; of two nodes that tell of one name the first is followed, by name. */
-export function recoveredVolumes(words: readonly NodeWord[]): readonly PersistentVolume[] {
+/** `classOf`: a StorageClass of Git, by its name. Each volume once; of two nodes that tell of one name the first is followed, by name. */
+export function recoveredVolumes(
+  words: readonly NodeWord[],
+  classOf: (name: string) => StorageClass | undefined,
+): readonly PersistentVolume[] {
   const volumes = new Map<string, PersistentVolume>();
   for (const { node, claims } of [...words].sort((a, b) => (a.node < b.node ? -1 : 1))) {
     const own = claims.filter((claim) => claim.kind === 'PersistentVolume').slice(0, MOST_OF_A_NODE);
     for (const word of own) {
       const { name } = word.metadata;
-      const place = volumes.has(name) ? undefined : placeOf(word, node);
+      const place = volumes.has(name) ? undefined : placeOf(word, node, classOf(word.spec.storageClassName));
       if (place) volumes.set(name, recovered(word, place));
     }
   }
@@ -41,6 +41,7 @@ export function recoveredVolumes(words: readonly NodeWord[]): readonly Persisten
 }
 
 type Place = Pick<PersistentVolume['spec'], 'local' | 'nfs' | 'nodeAffinity' | 'mountOptions'> & {
+  readonly persistentVolumeReclaimPolicy?: PersistentVolume['spec']['persistentVolumeReclaimPolicy'];
   readonly annotations: Readonly<Record<string, string>>;
 };
 
@@ -60,10 +61,14 @@ function recovered({ metadata, spec }: PersistentVolumeClaimed, { annotations, .
   };
 }
 
-/** Undefined for a volume of a server that nobody made: Git has it. */
-function placeOf({ metadata, spec }: PersistentVolumeClaimed, node: string): Place | undefined {
-  const { nfs, mountOptions } = spec;
-  if (nfs === undefined)
+/** Undefined for a volume of a server that no class made: Git has it. */
+function placeOf(
+  word: PersistentVolumeClaimed,
+  node: string,
+  storageClass: StorageClass | undefined,
+): Place | undefined {
+  const { metadata, spec } = word;
+  if (spec.nfs === undefined)
     return {
       annotations: madeHere(isSizeEnforced({ metadata })),
       local: { path: localFolder(metadata.name) },
@@ -73,18 +78,9 @@ function placeOf({ metadata, spec }: PersistentVolumeClaimed, node: string): Pla
         },
       },
     };
-  const place = { nfs: { ...nfs, readOnly: false }, ...(mountOptions && { mountOptions }) };
-  const known = isMadeOnShare({ metadata, spec: { ...spec, ...place } });
-  return known ? { ...place, annotations: { ...onShare(metadata.annotations), [TENDED_BY]: node } } : undefined;
-}
-
-/** Of what is said of a volume on a share what says where it is and what becomes of it. */
-function onShare(annotations: Readonly<Record<string, string>> | undefined): Readonly<Record<string, string>> {
-  const kept = [PROVISIONED_BY, NFS_SHARE, NFS_ON_DELETE, NFS_FOLDER_MODE, NFS_FOLDER_MADE];
-  return Object.fromEntries(
-    kept.flatMap((key) => {
-      const value = readKey(annotations, key);
-      return value === undefined ? [] : [[key, value]];
-    }),
-  );
+  const place = sharePlace(word, storageClass);
+  if (place === undefined) return undefined;
+  const wasMade = readKey(metadata.annotations, NFS_FOLDER_MADE) === 'true';
+  const annotations = { ...place.annotations, ...(wasMade && { [NFS_FOLDER_MADE]: 'true' }), [TENDED_BY]: node };
+  return { ...place, annotations };
 }

@@ -18,8 +18,16 @@ import {
   type StoredPersistentVolume,
   type StoredPersistentVolumeClaim,
 } from '../../../contracts/objects/index.ts';
-import type { TendedVolume } from '../../../contracts/agent/index.ts';
-import { folderOf, folderTrouble, shareWork, tenderOf, type OnDelete } from '../../../contracts/objects/nfs-volumes.ts';
+import type { PersistentVolumeClaimed, TendedVolume } from '../../../contracts/agent/index.ts';
+import {
+  folderOf,
+  folderTrouble,
+  isNfsProvisioner,
+  shareFolder,
+  shareWork,
+  tenderOf,
+  type OnDelete,
+} from '../../../contracts/objects/nfs-volumes.ts';
 import { homeOf } from '../../../contracts/objects/made-volumes.ts';
 import type { Decision } from '../step.ts';
 import { claimRefOf, madeName } from './made-volume.ts';
@@ -32,8 +40,7 @@ export function shareVolume(
   tender: string | undefined,
 ): PersistentVolume | string {
   const { metadata, spec } = claim;
-  const { provisioner, parameters = {}, reclaimPolicy, mountOptions } = storageClass;
-  const { server = '', share = '', mountPermissions } = parameters;
+  const { server, share, mountOptions, annotations } = shareOf(storageClass);
   const name = madeName(metadata.uid);
   const folder = folderOf(patternOf(storageClass), name, claim);
   const trouble = folderTrouble(folder);
@@ -46,20 +53,54 @@ export function shareVolume(
       accessModes: spec.accessModes,
       capacity: { storage: spec.resources.requests.storage },
       claimRef: claimRefOf(metadata),
-      ...(mountOptions && { mountOptions: [...mountOptions] }),
-      persistentVolumeReclaimPolicy: reclaimPolicy,
+      ...(mountOptions && { mountOptions }),
+      persistentVolumeReclaimPolicy: storageClass.reclaimPolicy,
       storageClassName: storageClass.metadata.name,
       nfs: { server, path: `${share.replace(/\/+$/, '')}/${folder}`, readOnly: false },
     },
   };
-  return withAnnotations(volume, {
-    [PROVISIONED_BY]: provisioner,
-    [NFS_SHARE]: share.replace(/(.)\/+$/, '$1'),
-    [NFS_ON_DELETE]: onDeleteOf(provisioner, parameters),
-    // `0` is csi-driver-nfs' word for leaving them alone.
-    [NFS_FOLDER_MODE]: Number.parseInt(mountPermissions ?? '0', 8) === 0 ? undefined : mountPermissions,
-    [TENDED_BY]: tender,
-  });
+  return withAnnotations(volume, { ...annotations, [TENDED_BY]: tender });
+}
+
+/** What all volumes of a class have alike. */
+function shareOf({ provisioner, parameters = {}, mountOptions }: StorageClass) {
+  const { server = '', share = '', mountPermissions = '0' } = parameters;
+  return {
+    server,
+    share: share.replace(/(.)\/+$/, '$1'),
+    mountOptions: mountOptions && [...mountOptions],
+    annotations: {
+      [PROVISIONED_BY]: provisioner,
+      [NFS_SHARE]: share.replace(/(.)\/+$/, '$1'),
+      [NFS_ON_DELETE]: onDeleteOf(provisioner, parameters),
+      // `0` is csi-driver-nfs' word for leaving them alone.
+      ...(Number.parseInt(mountPermissions, 8) !== 0 && { [NFS_FOLDER_MODE]: mountPermissions }),
+    },
+  };
+}
+
+/**
+ * Where a node says that a volume is, and the rest of it as the class has it that it was made by. Undefined where that makes no
+ * such volume: a node has no say in which servers are mounted, and how.
+ */
+export function sharePlace(
+  { metadata, spec }: PersistentVolumeClaimed,
+  storageClass: StorageClass | undefined,
+):
+  | (Pick<PersistentVolume['spec'], 'nfs' | 'mountOptions' | 'persistentVolumeReclaimPolicy'> & {
+      readonly annotations: Readonly<Record<string, string>>;
+    })
+  | undefined {
+  const { nfs, claimRef } = spec;
+  if (nfs === undefined || storageClass === undefined || !isNfsProvisioner(storageClass.provisioner)) return undefined;
+  const { server, mountOptions, annotations } = shareOf(storageClass);
+  const place = { nfs: { server, path: nfs.path, readOnly: false }, ...(mountOptions && { mountOptions }) };
+  const found = shareFolder({ metadata: { name: metadata.name, annotations }, spec: { ...spec, ...place } });
+  if (found === undefined || nfs.server !== server) return undefined;
+  const pattern = patternOf(storageClass);
+  const isOfClaim = /\$\{\.PVC\.(?:labels|annotations)\./.test(pattern);
+  if (!isOfClaim && folderOf(pattern, metadata.name, { metadata: claimRef }) !== found.folder) return undefined;
+  return { ...place, persistentVolumeReclaimPolicy: storageClass.reclaimPolicy, annotations };
 }
 
 function patternOf({ provisioner, parameters }: StorageClass): string {

@@ -104,7 +104,7 @@ function witnessed(node: string): PersistentVolume {
       storageClassName: 'local',
     },
   });
-  const [found] = recoveredVolumes([{ node, claims: [told], pods: [] }]);
+  const [found] = recoveredVolumes([{ node, claims: [told], pods: [] }], () => undefined);
   assert.ok(found);
   return found;
 }

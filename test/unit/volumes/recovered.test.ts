@@ -13,7 +13,7 @@ import { homeOf } from '../../../contracts/objects/made-volumes.ts';
 import { persistentVolumeController } from '../../../reconciler/controllers/persistentvolume.ts';
 import { persistentVolumeClaimController } from '../../../reconciler/controllers/persistentvolumeclaim.ts';
 import { AssignmentTracker } from '../../../reconciler/core/nodes/assignment-tracker.ts';
-import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
+import { recoveredVolumes as recover } from '../../../reconciler/core/nodes/recovered-volumes.ts';
 import type { NodeWord } from '../../../reconciler/core/nodes/node-word.ts';
 import { StorageClasses } from '../../../reconciler/core/volumes/class.ts';
 import { localVolume } from '../../../reconciler/core/volumes/local-volume.ts';
@@ -36,6 +36,8 @@ const word = (name: string, ...objects: readonly object[]): NodeWord => ({
   claims: objects.flatMap((object) => Claim.safeParse(object).data ?? []),
   pods: [],
 });
+
+const recoveredVolumes = (words: readonly NodeWord[]): ReturnType<typeof recover> => recover(words, () => undefined);
 
 describe('volumes that nodes tell of', () => {
   it('are bound to the claims of their names again, and no new one is made', () => {

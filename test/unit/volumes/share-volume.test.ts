@@ -21,6 +21,7 @@ import { persistentVolumeClaimController } from '../../../reconciler/controllers
 import { PendingPods } from '../../../reconciler/controllers/scheduling/pending-pods.ts';
 import { recoveredVolumes } from '../../../reconciler/core/nodes/recovered-volumes.ts';
 import { DELETE_DATA, SELECTED_NODE, withAnnotations } from '../../../reconciler/core/volumes/names.ts';
+import { StorageClasses } from '../../../reconciler/core/volumes/class.ts';
 import { shareVolume, tendedVolume } from '../../../reconciler/core/volumes/share-volume.ts';
 import { cluster, node, pod } from '../controllers/objects.ts';
 import { World } from '../controllers/world.ts';
@@ -297,7 +298,7 @@ describe('the data of a claim of a share', () => {
       },
       spec: { ...before.spec, local: { path: '/etc' } },
     });
-    const [found] = recoveredVolumes([{ node: 'n7', claims: [told], pods: [] }]);
+    const [found] = recoveredVolumes([{ node: 'n7', claims: [told], pods: [] }], () => storageClass());
     assert.ok(found);
     assert.deepEqual(found.spec.nfs, before.spec.nfs);
     assert.deepEqual([homeOf(found), found.spec.local, shareWork(found)], ['n7', undefined, undefined]);
@@ -329,6 +330,37 @@ describe('the data of a claim of a share', () => {
         nfs: { server: 'evil.lan', path: '/' },
       },
     });
-    assert.deepEqual(recoveredVolumes([{ node: 'n1', claims: [told], pods: [] }]), []);
+    assert.deepEqual(
+      recoveredVolumes([{ node: 'n1', claims: [told], pods: [] }], () => storageClass()),
+      [],
+    );
+  });
+
+  it('is where and as its class says, whatever a node says, or is not believed', () => {
+    const before = bound().volume();
+    assert.ok(before);
+    const words = (spec: object, annotations: object = {}): Claim =>
+      Claim.parse({
+        ...before,
+        metadata: { ...before.metadata, annotations: { ...before.metadata.annotations, ...annotations } },
+        spec: { ...before.spec, ...spec },
+      });
+    const found = (told: Claim, of: StorageClass | undefined = storageClass()) =>
+      recoveredVolumes([{ node: 'n7', claims: [told], pods: [] }], () => of)[0];
+    const nfs = before.spec.nfs;
+    assert.ok(nfs);
+    for (const [what, told, of] of [
+      ['another server', words({ nfs: { ...nfs, server: 'evil.lan' } })],
+      ['another share', words({ nfs: { ...nfs, path: '/etc/pvc-u1' } }, { 'plumbline.dev/nfs-share': '/etc' })],
+      ['the folder of another', words({ nfs: { ...nfs, path: '/srv/pvc-u2' } })],
+      ['a class of another provisioner', words({}), new StorageClasses([]).named('local')],
+    ] as const)
+      assert.equal(found(told, of), undefined, what);
+    assert.deepEqual(
+      recoveredVolumes([{ node: 'n7', claims: [words({})], pods: [] }], () => undefined),
+      [],
+    );
+    const own = found(words({ mountOptions: ['suid', 'dev'], persistentVolumeReclaimPolicy: 'Retain' }));
+    assert.deepEqual([own?.spec.mountOptions, own?.spec.persistentVolumeReclaimPolicy], [undefined, 'Delete']);
   });
 });
