@@ -323,7 +323,7 @@ function isHttps(text: string): boolean {
   return protocol === 'https:' && username === '' && password === '';
 }
 
-export type AcmeState = 'pending' | 'ready' | 'processing' | 'valid' | 'invalid' | 'expired' | 'errored';
+export type AcmeState = 'pending' | 'ready' | 'processing' | 'valid' | 'invalid' | 'expired';
 /** One request to an ACME server, made by a controller, never by Git. Source: types_order.go. */
 export interface Order {
   readonly apiVersion: 'acme.cert-manager.io/v1';
@@ -342,7 +342,6 @@ export interface Order {
     readonly authorizations?: readonly { readonly url: string }[];
     readonly state?: AcmeState;
     readonly reason?: string;
-    readonly failureTime?: string;
   };
 }
 export type StoredOrder = Order & { readonly metadata: StoredMeta };

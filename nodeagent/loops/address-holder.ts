@@ -12,6 +12,7 @@ import type { Clock } from '../ports/clock.ts';
 import type { Neighbourhood } from '../ports/neighbourhood.ts';
 import type { HeldAddresses } from './held-addresses.ts';
 import type { NetworkLog } from './network-log.ts';
+import { createWaker } from './waker.ts';
 
 export interface AddressHolderDeps {
   readonly assignment: AssignmentSource;
@@ -70,7 +71,7 @@ export function startAddressHolder({
   let announced: readonly AnnouncedAddress[] = [];
   let held: readonly string[] = [];
   const told = new Map<string, Told>();
-  let wake: () => void = () => undefined;
+  const waker = createWaker(clock);
 
   const isReachable = (node: string): boolean => (watching.get(node)?.failures ?? 0) < TRIES;
 
@@ -185,17 +186,12 @@ export function startAddressHolder({
 
   const run = async (): Promise<void> => {
     while (!stop.signal.aborted) {
-      const over = new AbortController();
-      wake = () => {
-        over.abort();
-      };
       try {
         await announce();
       } catch (error) {
         if (!stop.signal.aborted) log('warn', 'cannot tell neighbours of an address', { reason: errorText(error) });
       }
-      const pause = told.size === 0 ? Number.MAX_SAFE_INTEGER : TICK_MS;
-      await clock.sleep(pause, over.signal).catch(() => undefined);
+      await waker.until(told.size === 0 ? undefined : clock.monotonic() + TICK_MS);
     }
   };
 
@@ -217,12 +213,12 @@ export function startAddressHolder({
       for (const address of told.keys()) if (!addresses.includes(address)) told.delete(address);
       const fresh = addresses.filter((address) => !told.has(address));
       for (const address of fresh) told.set(address, { since: clock.monotonic(), count: 0, last: 0 });
-      if (fresh.length > 0) wake();
+      if (fresh.length > 0) waker.wake();
     },
     async close() {
       unsubscribe();
       stop.abort(new Error('the holder of addresses is closed'));
-      wake();
+      waker.wake();
       for (const { end } of watching.values()) end.abort();
       await Promise.all([running, ...[...watching.values()].map(({ done }) => done)]);
     },

@@ -3,6 +3,7 @@ import { errorText } from '../../contracts/errors.ts';
 import type { Service } from '../../contracts/objects/index.ts';
 import { isKeyOf, objectKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource } from '../core/assignment.ts';
+import { ServiceIndex } from '../core/data-plane/service-index.ts';
 import { healthPortOf, readyHere } from '../core/load-balancer/health.ts';
 import type { LocalPods } from '../core/local-pods.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -22,6 +23,9 @@ const FRESH_MS = 200;
 
 export function startHealthPorts({ assignment, pods, ports, clock, log }: HealthPortsDeps): { close(): Promise<void> } {
   const services = new Map<ObjectKey<'Service'>, Service>();
+  /** Kept up while there is a port to answer at. */
+  const index = new ServiceIndex();
+  let isIndexed = false;
   let work = Promise.resolve();
   let closed = false;
 
@@ -32,7 +36,7 @@ export function startHealthPorts({ assignment, pods, ports, clock, log }: Health
       if (last !== undefined && now - last.at < FRESH_MS) return last.answer;
       const view = assignment.current();
       const service = view.get(key);
-      const localEndpoints = service ? readyHere(service, view.list('EndpointSlice'), view, pods) : 0;
+      const localEndpoints = service ? readyHere(service, index.slices(view, key), view, pods) : 0;
       const { namespace = 'default', name = '' } = service?.metadata ?? {};
       last = { at: now, answer: { namespace, service: name, localEndpoints } };
       return last.answer;
@@ -61,6 +65,9 @@ export function startHealthPorts({ assignment, pods, ports, clock, log }: Health
         services.set(key, service);
       } else concerned = services.delete(key) || concerned;
     }
+    if (isIndexed && services.size > 0) index.update(view, changed);
+    else if (services.size > 0) index.reset(view);
+    isIndexed = services.size > 0;
     if (!concerned) return;
     work = work.then(serve).catch((error: unknown) => {
       log('error', 'health check node ports', { reason: errorText(error) });

@@ -1,6 +1,6 @@
 /** Which routers this node speaks to, and what it tells each: see README.md. */
 import { createHash } from 'node:crypto';
-import { addressBlock, formatRange, isAddress, parseAddress } from '../../../contracts/ipv4.ts';
+import { addressBlock, canonicalRange, isAddress, parseAddress } from '../../../contracts/ipv4.ts';
 import { poolHas } from '../../../contracts/objects/address-pools.ts';
 import { parseCommunity, type CommunityValue } from '../../../contracts/objects/bgp-words.ts';
 import type {
@@ -154,7 +154,7 @@ function offersOf(scene: BgpScene, problems: BgpProblem[]): readonly Offer[] {
           wide.add(
             `BGPAdvertisement ${nameOf(by)} is not announced for IPAddressPool ${nameOf(pool)}: /${aggregationLength} is more than the pool has`,
           );
-        else offers.push({ address, prefix: prefixOf(address, aggregationLength), by, communities });
+        else offers.push({ address, prefix: canonicalRange(`${address}/${aggregationLength}`), by, communities });
       }
     }
   problems.push(...[...wide].map((message) => ({ message })));
@@ -244,11 +244,6 @@ function widestIn({ spec }: IPAddressPool, address: string): number {
     }
   }
   return widest;
-}
-
-function prefixOf(address: string, length: number): string {
-  const size = 2 ** (32 - length);
-  return formatRange({ first: Math.floor(parseAddress(address) / size) * size, prefix: length });
 }
 
 function nameOf({ metadata }: BGPPeer | BGPAdvertisement | IPAddressPool): string {

@@ -1,6 +1,7 @@
 /** Requests and certificates. Source: RFC 5280 (certificates), RFC 2986 (requests), RFC 5480 and 8410 (algorithms). */
 import { createHash, createPublicKey, sign, type KeyObject, type X509Certificate } from 'node:crypto';
 import { isIPv4 } from 'node:net';
+import { parseAddress6 } from '../../../contracts/ipv6.ts';
 import type { CertificateSubject, KeyUsage } from '../../../contracts/objects/index.ts';
 import {
   bitString,
@@ -202,13 +203,7 @@ function extension(id: string, value: Buffer, isCritical = false): Buffer {
 /** 4 or 16 bytes. */
 function addressBytes(address: string): Buffer {
   if (isIPv4(address)) return Buffer.from(address.split('.').map(Number));
-  // URL writes any form of an address in one way: groups in hexadecimal, without a dotted end.
-  const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::');
-  const groups = (part: string): number[] => (part === '' ? [] : part.split(':').map((group) => parseInt(group, 16)));
-  const first = groups(head);
-  const last = tail === undefined ? [] : groups(tail);
-  const all = [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
-  return Buffer.from(all.flatMap((group) => [group >> 8, group & 0xff]));
+  return Buffer.from(parseAddress6(address).toString(16).padStart(32, '0'), 'hex');
 }
 
 const SUBJECT_KEY_IDENTIFIER = tlv(0x06, Buffer.from([0x55, 0x1d, 0x0e]));

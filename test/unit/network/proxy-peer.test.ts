@@ -105,6 +105,18 @@ describe('the proxy of another node', () => {
     const change = guards.change(scope(), new Set([objectKey('Node', undefined, 'n9')]));
     assert.equal(change.size, 1);
     assert.deepEqual(members(), ['198.19.2.1', '198.19.3.1', '198.19.9.1']);
+
+    // A Node that changes in what has nothing to do with its proxy costs no look at the sets.
+    const { status } = added;
+    assignment.set({ ...added, status: { ...status, conditions: [] } });
+    const { view, ...rest } = scope();
+    const asked: string[] = [];
+    const watched = { ...view, get: (key: never) => (asked.push(key), view.get(key)) };
+    assert.equal(guards.change({ ...rest, view: watched }, new Set([objectKey('Node', undefined, 'n9')])).size, 0);
+    assert.deepEqual(
+      asked.filter((key) => key.startsWith('namespaces/')),
+      [],
+    );
   });
 });
 

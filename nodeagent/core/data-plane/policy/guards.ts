@@ -83,8 +83,12 @@ export class Guards {
     const edit = new Edit(this.#parts);
     const pods = new Set<PodKey>();
     const moved = new Set<string>();
-    const isAnyNode = changed === 'all' || [...keys].some((key) => isKeyOf(key, 'Node', 'Cluster'));
-    if (isAnyNode) this.#proxies = otherProxyAddresses(scope.view);
+    let otherProxies = false;
+    if (changed === 'all' || [...keys].some((key) => isKeyOf(key, 'Node', 'Cluster'))) {
+      const proxies = otherProxyAddresses(scope.view);
+      otherProxies = !sameData(proxies, this.#proxies);
+      this.#proxies = proxies;
+    }
     for (const key of keys) {
       if (isKeyOf(key, 'Pod')) pods.add(key);
       else if (isKeyOf(key, 'Namespace')) moved.add(parseKey(key).name);
@@ -99,7 +103,7 @@ export class Guards {
     for (const used of this.#sets.values()) {
       for (const pod of new Set(members)) this.#placeMember(used, pod, scope, edit);
       if (moved.has(DNS_NAMESPACE)) this.#placeDns(used, scope, edit);
-      if (isAnyNode || [...moved].some((name) => PROXY_NAMESPACES.has(name))) this.#placeProxies(used, scope, edit);
+      if (otherProxies || [...moved].some((name) => PROXY_NAMESPACES.has(name))) this.#placeProxies(used, scope, edit);
     }
     edit.set(FRAME, this.#guarded > 0 ? { is: 'frame', dns: scope.addresses.dns } : undefined);
     if (!before) return edit.changes;
