@@ -85,7 +85,7 @@ describe('issuing', () => {
       await ready('web');
     });
 
-    it('takes its record away when its Challenge goes on the way', async () => {
+    it('takes its record away when it goes on the way', async () => {
       const { write, world, records, acme } = await open(new MemoryVault());
       await write(token, zone);
       await world.until(() => acmeReady(world), 'the issuer is ready');
@@ -94,10 +94,13 @@ describe('issuing', () => {
       await world.until(() => texts().length === 1 && told().includes('it is down'), 'the record is made');
       records.isDown = true;
       const [challenge] = world.cache.list('Challenge');
-      assert.ok(challenge);
-      const { namespace, name, uid } = challenge.metadata;
-      const key = objectKey('Challenge', namespace, name);
-      await world.writer.submit([{ do: 'delete', key, uid }], 'test', world.signal);
+      const certificate = now?.certificate('web');
+      assert.ok(challenge && certificate);
+      // As the collector of garbage does once the Certificate is gone; while it is there, a challenge is made anew.
+      for (const { kind, metadata } of [certificate, challenge]) {
+        const key = objectKey(kind, metadata.namespace, metadata.name);
+        await world.writer.submit([{ do: 'delete', key, uid: metadata.uid }], 'test', world.signal);
+      }
       const going = () => world.cache.list('Challenge').some((one) => one.metadata.deletionTimestamp !== undefined);
       await world.until(going, 'the challenge waits for its record');
       records.isDown = false;
@@ -238,13 +241,10 @@ describe('issuing', () => {
         ?.spec.ports.find(({ port }) => port === 443)
         ?.hosts.map(({ hostname, certificates }) => [hostname, certificates?.map(({ name }) => name).join()].join(' '));
     await world.until(() => String(served()) === 'shop.example.com shop-tls', 'the proxy serves it');
-    const { name: _name, ...without } = { name: '', ...world.cache.get(objectKey('Ingress', 'default', 'shop')) };
-    const stored = without as StoredOf<'Ingress'>;
-    await world.writer.submit(
-      [{ do: 'update', object: { ...stored, metadata: { ...stored.metadata, annotations: {} } } }],
-      'test',
-      world.signal,
-    );
+    await world.change(objectKey('Ingress', 'default', 'shop'), (before) => ({
+      ...before,
+      metadata: { ...before.metadata, annotations: {} },
+    }));
     await world.until(() => certificate('shop-tls') === undefined, 'the Certificate is gone');
     assert.ok(secret('shop-tls'), 'the Secret stays');
   });
