@@ -14,6 +14,7 @@ import { SearchWork } from './matching-paths.ts';
 import type { DesiredApp } from './one-app.ts';
 import { dataId, parsingData } from './set-data.ts';
 import {
+  ElementRoom,
   elementsOf,
   filesOf,
   findPaths,
@@ -27,6 +28,8 @@ import { Room, SetTemplate } from './set-template.ts';
 
 /** What all files have together that AppSets read. */
 export const MAX_SET_BYTES = 16 * 1024 * 1024;
+/** Of a commit: each may give very many Apps. */
+const MAX_SETS = 256;
 /** Files read at the same time. */
 const CONCURRENCY = 16;
 
@@ -57,15 +60,22 @@ export const NOTHING_EXPANDED: Expansion = { apps: [], parsed: [], diagnostics: 
 
 /** Rejects only when reading does. */
 export async function expandSets(input: SetsInput): Promise<Expansion> {
-  const sets = input.sets.toSorted((a, b) => byPlace(a.desired, b.desired));
-  const found = await input.run(finding(sets, input.tree));
+  const sorted = input.sets.toSorted((a, b) => byPlace(a.desired, b.desired));
+  const sets = sorted.slice(0, MAX_SETS);
+  const more = sorted[MAX_SETS];
+  const work = new SearchWork();
+  const found = await input.run(finding(sets, input.tree, work));
   const paths = new Set(sets.flatMap((set, i) => filesOf(set, found[i] ?? [])));
   const data = await readData([...paths].sort(), input);
-  const { parsed, diagnostics } = await input.run(expanding(sets, found, data, input));
+  const { parsed, diagnostics } = await input.run(expanding(sets, found, data, work, input));
   return {
     apps: parsed.flatMap(appsIn),
     parsed,
-    diagnostics: [...[...data.values()].flatMap((file) => file.diagnostics), ...diagnostics],
+    diagnostics: [
+      ...(more ? [problem('AppSetFailed', more.desired, `there are more than ${MAX_SETS} AppSets`, ONE_SET)] : []),
+      ...[...data.values()].flatMap((file) => file.diagnostics),
+      ...diagnostics,
+    ],
     data: paths,
     kept: [...parsed, ...data.values()].map(({ path, oid }) => ({ path, oid })),
   };
@@ -77,8 +87,11 @@ function byPlace({ position: a }: DesiredObject, { position: b }: DesiredObject)
 
 const NO_FINDING = { severity: 'error', code: '', message: '' } as const;
 
-function* finding(sets: readonly DesiredSet[], tree: FileTree): Paced<readonly (readonly FoundPaths[])[]> {
-  const work = new SearchWork();
+function* finding(
+  sets: readonly DesiredSet[],
+  tree: FileTree,
+  work: SearchWork,
+): Paced<readonly (readonly FoundPaths[])[]> {
   const found: (readonly FoundPaths[])[] = [];
   for (const set of sets) found.push(yield* findPaths(set, tree, work));
   return found;
@@ -127,24 +140,24 @@ function* expanding(
   sets: readonly DesiredSet[],
   found: readonly (readonly FoundPaths[])[],
   data: ReadonlyMap<string, ParsedFile>,
+  work: SearchWork,
   { written, machines, tree, cache }: SetsInput,
 ): Paced<Pick<Expansion, 'parsed' | 'diagnostics'>> {
-  const sources = { tree, data, machines: machinesIn(machines) };
+  const sources = { tree, data, work, machines: machinesIn(machines) };
   const names = new Map(written.map(({ app, desired }) => [app.metadata.name, place(desired)]));
   const room = new Room();
   const parsed: ParsedFile[] = [];
   const diagnostics: Diagnostic[] = [];
-  let left = MAX_SET_ELEMENTS;
+  const elementRoom = new ElementRoom();
   for (const [i, one] of sets.entries()) {
     const { desired, set } = one;
     const findings = new SetFindings(set.metadata.name);
-    const elements = elementsOf(one, found[i] ?? [], sources, findings);
+    const elements = elementsOf(one, found[i] ?? [], sources, elementRoom, findings);
     yield;
-    left -= elements.length;
-    const template = new SetTemplate(one);
-    if (left < 0)
+    if (!elements)
       findings.failed(desired.position, `AppSets give more than ${MAX_SET_ELEMENTS} elements together`, FEWER);
-    else
+    else {
+      const template = new SetTemplate(one);
       for (const element of elements) {
         yield;
         const made = appOf(set.metadata.name, element, template, desired, room, cache, findings);
@@ -153,22 +166,24 @@ function* expanding(
           break;
         }
         if (!made) continue;
-        for (const diagnostic of made.diagnostics) findings.ofElement(element, diagnostic);
+        for (const diagnostic of made.diagnostics) findings.ofElement(element.words, diagnostic);
         const name = appsIn(made)[0]?.app.metadata.name;
         const other = name === undefined ? undefined : names.get(name);
         if (name !== undefined && other !== undefined) {
           const message = `makes the App ${name}, which is already at ${other}`;
-          findings.ofElement(element, problem('DuplicateObject', desired, message, DUPLICATE));
+          findings.ofElement(element.words, problem('DuplicateObject', desired, message, DUPLICATE));
           continue;
         }
         if (name !== undefined) names.set(name, `${place(desired)}, element ${element.words}`);
         parsed.push({ ...made, diagnostics: [] });
       }
+    }
     diagnostics.push(...findings.all());
   }
   return { parsed, diagnostics };
 }
 
+const ONE_SET = 'one AppSet may have several generators, and elements differ by their values';
 const FEWER = 'let the generators give fewer elements';
 const DUPLICATE = 'names of Apps differ: let ${name} be a part of template.metadata.name';
 
@@ -194,7 +209,7 @@ function appOf(
   if (filled === 'no room') return filled;
   if (!('root' in filled)) {
     for (const { at, message, hint } of filled)
-      told.ofElement(element, problem('AppSetFailed', { position: at }, message, hint));
+      told.ofElement(element.words, problem('AppSetFailed', { position: at }, message, hint));
     return undefined;
   }
   const findings = template.findings();

@@ -1,5 +1,6 @@
 /** What the generators of an AppSet give, from the commit alone. */
 import {
+  MAX_SET_ELEMENTS,
   readKey,
   selectorMatches,
   type AppSet,
@@ -27,7 +28,6 @@ export interface SetElement {
   readonly name: string;
   /** What variables stand for; `name` is among them. */
   readonly values: JsonObject;
-  readonly at: Position;
   /** For people: `a of spec.generators[0].list`. */
   readonly words: string;
 }
@@ -55,37 +55,51 @@ export function filesOf({ set }: DesiredSet, found: readonly FoundPaths[]): read
 
 export interface ElementSources {
   readonly tree: FileTree;
+  readonly work: SearchWork;
   /** By name; those of the commit. */
   readonly machines: readonly Machine[];
   /** What files hold that were read. */
   readonly data: ReadonlyMap<string, ParsedFile>;
 }
 
-/** The elements, generator by generator; of what is none it is told. Names differ. */
+/** Elements that all sets of a commit may still have. */
+export class ElementRoom {
+  #left = MAX_SET_ELEMENTS;
+
+  /** False once there is none left. */
+  take(): boolean {
+    return --this.#left >= 0;
+  }
+}
+
+/**
+ * The elements, generator by generator; of what is none it is told. Names differ. Undefined where there are more than
+ * there is room for.
+ */
 export function elementsOf(
   { desired, set }: DesiredSet,
   found: readonly FoundPaths[],
   sources: ElementSources,
+  room: ElementRoom,
   findings: SetFindings,
-): readonly SetElement[] {
+): readonly SetElement[] | undefined {
   const elements = new Map<string, SetElement>();
   for (const [i, generator] of set.spec.generators.entries()) {
     const kind = kindOf(generator);
     const at = positionOf(desired, 'spec', 'generators', i, kind);
     const where = `spec.generators[${i}].${kind}`;
-    const paths = found[i];
+    const paths = generator.machines && !sources.work.take(costOf(generator.machines, sources)) ? 'work' : found[i];
     if (typeof paths === 'string') {
       findings.failed(at, `${where}: ${TOO_MUCH[paths].message}`, TOO_MUCH[paths].hint);
       continue;
     }
-    const raw = [
-      ...rawElements(generator, i, desired, paths ?? [], at, sources, (place, message, hint) => {
-        findings.failed(place, `${where}: ${message}`, hint);
-      }),
-    ];
-    if (raw.length === 0 && kind !== 'list')
-      findings.warning('NoElements', at, `${where} finds nothing in this commit`, NOTHING_HINT[kind]);
+    const raw = rawElements(generator, i, desired, paths ?? [], at, sources, (place, message, hint) => {
+      findings.failed(place, `${where}: ${message}`, hint);
+    });
+    let count = 0;
     for (const { values, what, place } of raw) {
+      count++;
+      if (!room.take()) return undefined;
       if (!values) continue;
       const name = readKey(values, 'name');
       if (typeof name !== 'string' || name === '') {
@@ -100,10 +114,19 @@ export function elementsOf(
           `${where}: ${what} has the name ${shortened(name)}, as has the element ${first.words}`,
           'names of elements differ, in all generators of a set: rename one, or exclude it',
         );
-      else elements.set(name, { name, values, at: place, words: `${shortened(name)} of ${where}` });
+      else elements.set(name, { name, values, words: `${shortened(name)} of ${where}` });
     }
+    if (count === 0 && kind !== 'list')
+      findings.warning('NoElements', at, `${where} finds nothing in this commit`, NOTHING_HINT[kind]);
   }
   return [...elements.values()];
+}
+
+/** Of holding the Machines against a selector. */
+function costOf({ selector = {} }: NonNullable<AppSetGenerator['machines']>, { machines }: ElementSources): number {
+  const expressions = (selector.matchExpressions ?? []).map(({ values = [] }) => 1 + values.length);
+  const conditions = expressions.reduce((sum, each) => sum + each, Object.keys(selector.matchLabels ?? {}).length);
+  return machines.length * (1 + conditions);
 }
 
 interface RawElement {
@@ -192,8 +215,8 @@ function kindOf({ list, directories, files }: AppSetGenerator): 'list' | 'direct
 
 const TOO_MUCH: Readonly<Record<TooMuch, { readonly message: string; readonly hint: string }>> = {
   work: {
-    message: 'the patterns of the AppSets take too long in a repository of this size',
-    hint: 'write the names of folders in place of ** and of wildcards at the beginning',
+    message: 'the patterns and selectors of the AppSets take too long in a repository of this size',
+    hint: 'write the names of folders in place of ** and of wildcards at the beginning, and fewer generators',
   },
   paths: { message: 'the patterns match very many paths', hint: 'make them match those alone that are meant' },
 };

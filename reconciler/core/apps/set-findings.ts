@@ -1,7 +1,6 @@
 /** What is wrong with an AppSet: the same mistake in many of its elements is told once. */
 import type { DiagnosticCode } from '../manifests/codes.ts';
 import type { Diagnostic, Position } from '../manifests/types.ts';
-import type { SetElement } from './set-elements.ts';
 
 /** Of one set; more help nobody. */
 const MAX_TOLD = 100;
@@ -24,9 +23,9 @@ export class SetFindings {
     this.#add({ severity: 'warning', code, ...placed(at), message, hint });
   }
 
-  /** Of what an element is made into. */
-  ofElement({ words }: SetElement, diagnostic: Diagnostic): void {
-    this.#add(diagnostic, words);
+  /** Of what an element is made into; `element`: its words. */
+  ofElement(element: string, diagnostic: Diagnostic): void {
+    this.#add(diagnostic, element);
   }
 
   get hasErrors(): boolean {

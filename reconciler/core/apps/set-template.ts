@@ -14,7 +14,14 @@ import { isWrong, setText, type SetText } from './set-text.ts';
 
 /** What all Apps of a commit that are generated have together, in characters; a value counts as {@link VALUE_SIZE} more. */
 export const MAX_GENERATED = 16 * 1024 * 1024;
+/** Of one of them, as of a file. */
+const MAX_APP = 1024 * 1024;
 const VALUE_SIZE = 64;
+
+const TOO_LARGE = {
+  message: `makes an App of more than ${MAX_APP / 1024 / 1024} MiB, a value counted as ${VALUE_SIZE} characters and its own`,
+  hint: 'keep values in files that helm.valuesFiles names',
+};
 
 /** What may still be generated. */
 export class Room {
@@ -47,7 +54,7 @@ type Part =
   | { readonly kind: 'text'; readonly place: number; readonly path: FieldPath; readonly text: SetText };
 
 export class SetTemplate {
-  readonly #file: string;
+  readonly #desired: Position;
   /** By what stands for an offset in the tree. */
   readonly #places: Position[];
   readonly #parts: Part;
@@ -55,7 +62,7 @@ export class SetTemplate {
   readonly id: string;
 
   constructor({ desired, set }: DesiredSet) {
-    this.#file = desired.position.file;
+    this.#desired = desired.position;
     this.#places = [desired.position];
     this.#parts = this.#part(set.spec.template, [], desired);
     this.id = hash([this.#places.map(({ line, column }) => [line, column]), set.spec.template]);
@@ -68,13 +75,13 @@ export class SetTemplate {
 
   /** Reports at the places that the template's values have. */
   findings(): Findings {
-    return new Findings(this.#file, new Places(this.#places), '');
+    return new Findings(this.#desired.file, new Places(this.#places), '');
   }
 
   fill({ values }: SetElement, room: Room): FilledApp | Unfilled {
     const filling = new Filling(values, this.#places, room);
     const root = filling.node(this.#parts);
-    if (filling.isOver) return 'no room';
+    if (filling.isOver) return filling.size > MAX_APP ? [{ at: this.#desired, ...TOO_LARGE }] : 'no room';
     if (filling.wrong.length > 0 || root.kind !== 'map') return filling.wrong;
     const word = (value: string): YamlField => ({ keyOffset: 0, node: scalar(value, 0) });
     const fields = [['apiVersion', word(OWN_API_VERSION)], ['kind', word('App')], ...root.fields] as const;
@@ -215,7 +222,7 @@ class Filling {
 
   #count(size: number): void {
     this.size += size;
-    if (!this.#room.take(size)) this.isOver = true;
+    if (!this.#room.take(size) || this.size > MAX_APP) this.isOver = true;
   }
 }
 

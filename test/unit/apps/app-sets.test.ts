@@ -321,15 +321,46 @@ describe('a set that is hostile', () => {
       /^2\.yaml:1:1 AppSetFailed AppSet s2: AppSets give more than 2000 elements together/m,
     );
     assert.equal(apps.length, 1800);
+    assert.equal(told.filter((line) => line.includes('AppSetFailed')).length, 1);
   });
 
-  it('makes no more text than so much, however often a value is named', async () => {
-    const values = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`v${i}`, '${m}']));
+  it('makes no larger App than a file, and no more text than so much, however often a value is named', async () => {
+    const named = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`v${i}`, '${m}']));
     const m = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`k${i}`, 'x'.repeat(100)]));
-    const started = performance.now();
-    const { told } = await expanded(ofElement({ m }, values));
-    assert.match(told.join('\n'), /the Apps that AppSets make are too large together/);
-    assert.ok(performance.now() - started < 10_000);
+    assert.match(
+      (await expanded(ofElement({ m }, named(4000)))).told.join('\n'),
+      /element a .* makes an App of more than 1 MiB/,
+    );
+    const few = Object.fromEntries(Object.entries(m).slice(0, 200));
+    const list = elements(30, { m: few });
+    const template = { metadata: { name: '${name}' }, spec: { path: 'a', helm: { values: named(24) } } };
+    const { told, apps } = await expanded({ 'set.yaml': appSet([{ list }], template), 'a/map.yaml': configMap('a') });
+    assert.match(
+      told.join('\n'),
+      /^set\.yaml:1:1 AppSetFailed AppSet sites: the Apps that AppSets make are too large together/m,
+    );
+    assert.ok(apps.length < 30);
+  });
+
+  it('is one of few, and holds no Machines against selectors without end', async () => {
+    const some = Object.fromEntries(
+      Array.from({ length: 300 }, (_, i) => [
+        `${String(i).padStart(3, '0')}.yaml`,
+        appSet([{ list: [] }], TEMPLATE, `s${i}`),
+      ]),
+    );
+    assert.deepEqual(
+      (await expanded(some)).told.map((line) => line.split(';')[0]),
+      ['256.yaml:1:1 AppSetFailed there are more than 256 AppSets'],
+    );
+    const machines = Array.from({ length: 2000 }, (_, i) => machine(`m${i}`, {})).join('---\n');
+    const values = Array.from({ length: 3000 }, (_, i) => `v${i}`);
+    const selector = { matchExpressions: [{ key: 'a', operator: 'In', values }] };
+    const { told } = await expanded({ 'm.yaml': machines, ...set({ machines: { selector } }) });
+    assert.match(
+      told.join('\n'),
+      /AppSetFailed AppSet sites: spec\.generators\[0\]\.machines: the patterns and selectors of the AppSets take too long/,
+    );
   });
 
   it('searches no longer than so long', async () => {
@@ -337,7 +368,10 @@ describe('a set that is hostile', () => {
     const include = Array.from({ length: 60 }, (_, i) => `**/${'a*a*a*/**/'.repeat(20)}${i}`);
     const started = performance.now();
     const { told } = await expanded({ ...set({ directories: { include } }), ...deep });
-    assert.match(told.join('\n'), /the patterns of the AppSets take too long in a repository of this size/);
+    assert.match(
+      told.join('\n'),
+      /the patterns and selectors of the AppSets take too long in a repository of this size/,
+    );
     assert.ok(performance.now() - started < 20_000);
   });
 
