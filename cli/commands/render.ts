@@ -23,15 +23,19 @@ export async function render(name: string | undefined, dir: string, options: Ren
   const rendering = await read(dir, options.rev, (app) => apps.push(app));
   apps.sort((a, b) => (a.app < b.app ? -1 : 1));
   const wanted = name === undefined ? apps : apps.filter(({ app }) => app === name);
-  if (wanted.length === 0)
+  const sets = rendering.diagnostics.filter(({ code }) => code === 'AppSetFailed');
+  if (wanted.length === 0) {
+    for (const diagnostic of sets) progress(formatDiagnostic(diagnostic));
     throw new CliFailure(
       1,
       name === undefined ? 'there is no App' : `there is no App ${name}`,
       apps.length > 0 ? `there are ${apps.map(({ app }) => app).join(', ')}` : 'docs/apps.md says how one is written',
     );
+  }
   const about = rendering.diagnostics.filter(
-    ({ rendered, severity, file }) =>
-      severity === 'error' && (name === undefined || rendered?.app === name || isOf(wanted, file)),
+    ({ code, rendered, severity, file }) =>
+      severity === 'error' &&
+      (name === undefined || code === 'AppSetFailed' || rendered?.app === name || isOf(wanted, file)),
   );
   process.exitCode = about.length > 0 ? 1 : 0;
   const shown = wanted.map(({ app, engine, documents, objects }) => ({

@@ -1,10 +1,32 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import { buildCli } from '../../support/built-cli.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { git, plumb, run } from './cli-bench.ts';
+
+const APP_SET = `apiVersion: plumbline.dev/v1alpha1
+kind: AppSet
+metadata: { name: sites }
+spec:
+  generators:
+  - files: { include: [sites/*/site.yaml] }
+  template:
+    metadata: { name: "site-\${name}" }
+    spec:
+      path: "\${path}"
+      substitute: { values: { DOMAIN: "\${domain}" } }
+`;
 
 describe('init, check, plan and the push hooks', () => {
   let dir: string;
@@ -60,6 +82,52 @@ describe('init, check, plan and the push hooks', () => {
     const taken = await run('git', ['push'], shop);
     assert.equal(taken.code, 0, taken.stderr);
     assert.match(taken.stderr, /spec\.replicas: 2 -> 3/);
+  });
+
+  it('expands an AppSet in check, render, plan and at the hook, each telling of it at its place', async () => {
+    const write = (path: string, text: string): void => {
+      mkdirSync(dirname(join(shop, path)), { recursive: true });
+      writeFileSync(join(shop, path), text);
+    };
+    write('set.yaml', APP_SET);
+    for (const name of ['a', 'b']) {
+      write(`sites/${name}/site.yaml`, `name: ${name}\ndomain: ${name}.example.com\n`);
+      write(
+        `sites/${name}/map.yaml`,
+        `apiVersion: v1\nkind: ConfigMap\nmetadata: { name: ${name} }\ndata: { at: "\${DOMAIN}" }\n`,
+      );
+    }
+    const checked = await plumb(['check'], shop);
+    assert.equal(checked.code, 0, checked.stderr);
+    const rendered = await plumb(['render', 'site-b', '-o', 'json'], shop);
+    assert.equal(rendered.code, 0, rendered.stderr);
+    assert.deepEqual(JSON.parse(rendered.stdout), [{ app: 'site-b', engine: 'yaml', documents: [], objects: 1 }]);
+    const planned = await plumb(['plan'], shop);
+    assert.equal(planned.code, 0, planned.stderr);
+    for (const created of [/AppSet\/sites/, /App\/site-a/, /App\/site-b/, /ConfigMap\/default\/a/, /5 to create/])
+      assert.match(planned.stdout, created);
+    await git(['add', '.'], shop);
+    await git(['commit', '-qm', 'sites'], shop);
+    const pushed = await run('git', ['push'], shop);
+    assert.equal(pushed.code, 0, pushed.stderr);
+
+    write('sites/b/site.yaml', 'name: b\n');
+    const wrong =
+      /set\.yaml:11:\d+ AppSetFailed AppSet sites, element b of spec\.generators\[0\]\.files: spec\.substitute\.values\.DOMAIN: \$\{domain\} is not set/;
+    for (const command of [['check'], ['render'], ['render', 'site-b']]) {
+      const told = await plumb(command, shop);
+      assert.equal(told.code, 1);
+      assert.match(told.stdout + told.stderr, wrong);
+    }
+    await git(['commit', '-qam', 'bad'], shop);
+    const refused = await run('git', ['push'], shop);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, wrong);
+    await git(['reset', '-q', '--hard', 'HEAD^'], shop);
+    await git(['rm', '-rq', 'sites/b'], shop);
+    const removed = await plumb(['plan'], shop);
+    assert.equal(removed.code, 0, removed.stderr);
+    assert.match(removed.stdout, /2 to delete/);
   });
 
   it('lets other branches pass, warns of a force-push and of a deletion', async () => {
