@@ -8,7 +8,13 @@ import type { RedisOptions } from 'ioredis';
 import { HttpAcmeServers } from './adapters/acme/servers.ts';
 import { DnsRecords } from './adapters/dns01/records.ts';
 import { AgeFileDecryptor } from './adapters/age/file-decryptor.ts';
-import { type GitCredentials, Nudges, openGitSource, otherRepositories } from './adapters/git/index.ts';
+import {
+  type GitCredentials,
+  Nudges,
+  openGitPublisher,
+  openGitSource,
+  otherRepositories,
+} from './adapters/git/index.ts';
 import { openEngines } from './adapters/engines/index.ts';
 import { openHome, sshPrivateKey, type Home } from './adapters/home/home.ts';
 import { FileVault } from './adapters/home/vault.ts';
@@ -32,6 +38,7 @@ import { OtherSources } from './controllers/sync/other-sources.ts';
 import { removeAgent } from './controllers/nodes/agent-remove.ts';
 import { FACTS, readFacts, script } from './controllers/nodes/node-scripts.ts';
 import type { AgentPayloads } from './ports/agent-payloads.ts';
+import type { GitPublisher } from './ports/git-publisher.ts';
 import type { GitSource } from './ports/git-source.ts';
 import { SILENT_LOG, type Log } from './ports/log.ts';
 import type { NodeTransport } from './ports/node-transport.ts';
@@ -103,6 +110,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       start: () => openGit(options, home, nudges),
       close: (open) => open?.close(),
     });
+    const publisher = await parts.start({
+      name: 'Git, to write',
+      start: () => openPublisher(options, home),
+      close: (open) => open?.close(),
+    });
     const otherSources = new OtherSources({
       repositories: otherRepositories(join(home.dir, 'sources'), nudges),
       clock,
@@ -121,6 +133,7 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     const session: SessionOptions = {
       sourceName: options.sourceName,
       git,
+      publisher,
       configKey: home.configKey,
       decryptor: new AgeFileDecryptor(options.ageKey ?? home.ageKeyFile),
       engines: openEngines(home.dir),
@@ -248,6 +261,15 @@ async function openGit(options: ControlPlaneOptions, home: Home, nudges: Nudges)
     ...(options.gitCredentials && { credentials: options.gitCredentials }),
     ...(options.branch !== undefined && { branch: options.branch }),
     ...(options.follow && { follow: options.follow }),
+    ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
+  });
+}
+
+async function openPublisher(options: ControlPlaneOptions, home: Home): Promise<GitPublisher> {
+  return openGitPublisher({
+    url: options.repo,
+    cacheDir: `${home.gitCache}.published`,
+    ...(options.gitCredentials && { credentials: options.gitCredentials }),
     ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
   });
 }

@@ -91,6 +91,9 @@ export function formatStatus(report: StatusReport, now: Date): string {
         `App source ${apps.join(', ')}: ${url} (${follows}) ${commit === undefined ? 'left out' : `at ${short(commit)}`}${problem === undefined ? '' : `: ${problem}`}`,
     ),
     ...(source.kept ?? []).map((line) => `Kept       ${line} (in no manifest)`),
+    ...source.conditions
+      .filter(({ type, status: is }) => type === 'Published' && is !== 'True')
+      .map(({ message }) => `Published  ${message ?? 'not'}`),
     ...plane.warnings.map((warning) => `Warning    ${warning}`),
   ];
   if (report.objects.length > 0) {

@@ -164,6 +164,11 @@ const ClusterSpec = object({
      */
     abandonedFinalizers: Finalizers.optional(),
   }).prefault({}),
+  /** What is written back into the repository: docs/sources.md. */
+  publish: object({
+    /** What became of each revision, as Git notes under `refs/notes/plumbline`. */
+    outcomes: z.boolean().default(false),
+  }).optional(),
   /** Where measures come from that are not of the nodes: see docs/workloads.md, HorizontalPodAutoscaler. */
   metrics: object({ prometheus: Prometheus.optional() }).optional(),
   secrets: object({

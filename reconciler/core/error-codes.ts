@@ -20,6 +20,7 @@ const GIT = {
   TreeTooLarge: 'never',
   TreeInvalid: 'never',
   PushRejected: 'never',
+  RefContended: 'backoff',
   WebhookUnavailable: 'never',
 } as const;
 

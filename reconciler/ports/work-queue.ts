@@ -5,7 +5,7 @@
 import type { QueueStats } from '../core/storage/queue-metrics.ts';
 
 /** Each controller has a queue of its own, and so has each shard of the nodes. */
-export type QueueName = 'revisions' | 'scheduling' | `controllers.${string}` | `nodes.${number}`;
+export type QueueName = 'revisions' | 'publishing' | 'scheduling' | `controllers.${string}` | `nodes.${number}`;
 
 /**
  * `fresh`: something changed. `resync`: nothing is known to have changed; it waits until what is fresh has begun, and a

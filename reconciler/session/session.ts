@@ -26,7 +26,7 @@ import { Writer } from '../controllers/runtime/writer.ts';
 import { SchedulingLane } from '../controllers/scheduling/lane.ts';
 import { PendingPods } from '../controllers/scheduling/pending-pods.ts';
 import type { OtherSources } from '../controllers/sync/other-sources.ts';
-import { planRevision, SyncController } from '../controllers/sync/index.ts';
+import { planRevision, Publishing, SyncController } from '../controllers/sync/index.ts';
 import { NodeMonitor } from '../core/health/node-monitor.ts';
 import { shardOf } from '../core/leases/shards.ts';
 import type { SigningKey } from '../core/service-accounts/signing-key.ts';
@@ -35,6 +35,7 @@ import type { ChallengeRecords } from '../ports/challenge-records.ts';
 import type { AgentPayloads } from '../ports/agent-payloads.ts';
 import type { CertificateVault } from '../ports/certificate-vault.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { GitPublisher } from '../ports/git-publisher.ts';
 import type { GitSource } from '../ports/git-source.ts';
 import type { Ids } from '../ports/ids.ts';
 import type { Leases } from '../ports/leases.ts';
@@ -54,6 +55,8 @@ import type { Session } from './sessions.ts';
 export interface SessionOptions {
   readonly sourceName: string;
   readonly git: GitSource;
+  /** Writes into the same repository what became of its revisions, where the Cluster asks for that. */
+  readonly publisher: GitPublisher;
   /**
    * What hashes of ConfigMaps and Secrets are made with: the same after a restart, and in control planes that share a
    * store.
@@ -230,6 +233,15 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     clock,
     log,
   });
+  const publishing = new Publishing(sourceName, {
+    git,
+    publisher: options.publisher,
+    view: cache,
+    execute: (steps, by, signal) => writer.attempt(steps, by, signal),
+    queue,
+    clock,
+    log,
+  });
   /** Of the controllers that run here; undefined while they run elsewhere and hear of nodes through the store. */
   let monitor: NodeMonitor | undefined;
   const nodes = new NodeSync({
@@ -281,7 +293,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     },
   });
   const revisions = shardOf(`revisions/${sourceName}`, shards);
-  keeper.add(whileHeld(revisions, () => syncing(sync, cache)));
+  keeper.add(whileHeld(revisions, () => syncing(sync, publishing, cache)));
   await parts.start({
     name: 'shards',
     async start(signal) {
@@ -407,16 +419,18 @@ function heldByAnother(keeper: ShardKeeper, membership: Membership, shard: numbe
   });
 }
 
-function syncing(sync: SyncController, cache: StoreCache): { close(): Promise<void> } {
+function syncing(sync: SyncController, publishing: Publishing, cache: StoreCache): { close(): Promise<void> } {
   const listener: ChangeListener<AnyStored> = (type, object, previous) => {
     sync.changed(type, object, previous);
+    publishing.changed(object, previous);
   };
   const unsubscribe = [cache.subscribe(listener), cache.subscribeCustom(listener)];
   sync.start();
+  publishing.start();
   return {
     async close() {
       for (const stop of unsubscribe) stop();
-      await sync.close(GRACE_MS);
+      await Promise.all([sync.close(GRACE_MS), publishing.close(GRACE_MS)]);
     },
   };
 }

@@ -3,4 +3,5 @@ export { type GitCredentials, splitCredentials } from './credentials.ts';
 export { HINT_FILE } from './hints.ts';
 export { Nudges } from './nudges.ts';
 export { openFetched, otherRepositories } from './other-repositories.ts';
+export { openGitPublisher } from './publisher.ts';
 export { openGitSource } from './source.ts';

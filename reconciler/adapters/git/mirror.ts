@@ -45,6 +45,22 @@ export async function setMirrorHead(gitdir: string, branch: string): Promise<voi
   await git.writeRef({ fs, gitdir, ref: 'HEAD', value: `refs/heads/${branch}`, symbolic: true, force: true });
 }
 
+/**
+ * Makes `gitdir` anew with the newest commit of one ref, and nothing of its history. Throws what {@link Mirror.fetch} does,
+ * and removes nothing then.
+ */
+export async function fetchTip(
+  gitdir: string,
+  remote: GitRemote,
+  ref: string,
+  signal: AbortSignal,
+  maxPackBytes = MAX_PACK_BYTES,
+): Promise<void> {
+  await rm(gitdir, { recursive: true, force: true });
+  await makeBare(gitdir);
+  await fetchInto(gitdir, remote, ref, maxPackBytes, signal, 1);
+}
+
 /** Opens or makes the mirror in `gitdir`. The folder `gitdir`.renewed beside it is the mirror's too. */
 export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes = MAX_PACK_BYTES): Promise<Mirror> {
   await makeBare(gitdir);
@@ -110,6 +126,7 @@ async function fetchInto(
   ref: string,
   maxBytes: number,
   signal: AbortSignal,
+  depth?: number,
 ): Promise<void> {
   const finished = new AbortController();
   using over = joinSignals(signal, finished.signal);
@@ -125,6 +142,7 @@ async function fetchInto(
       remoteRef: ref,
       singleBranch: true,
       tags: false,
+      ...(depth !== undefined && { depth }),
     });
     if (fetchHead !== null) await git.writeRef({ fs, gitdir, ref: localRef(ref), value: fetchHead, force: true });
   } catch (error) {

@@ -49,6 +49,14 @@ export function localServiceArgv(path: string): ServiceArgv {
   return (service) => ['git', service.slice('git-'.length), path];
 }
 
+/**
+ * `git-receive-pack` beside us, without the repository's hooks: those judge what people push. Source: git-config(1),
+ * `core.hooksPath`.
+ */
+export function hooklessServiceArgv(path: string): ServiceArgv {
+  return (service) => ['git', '-c', 'core.hooksPath=/dev/null', service.slice('git-'.length), path];
+}
+
 /** `silenceMs`: longest silence of a process that has not finished; it is killed then. */
 export function processRemote(
   url: string,

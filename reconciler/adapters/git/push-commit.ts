@@ -1,33 +1,44 @@
 /**
- * Pushing one new commit whose tree the remote has already. Source: gitprotocol-pack(5), "Pushing Data To a Server";
- * gitformat-pack(5).
+ * Moving one ref to a new commit, with the objects that the remote lacks. Source: gitprotocol-pack(5), "Pushing Data To a
+ * Server"; gitformat-pack(5).
  */
 import { createHash } from 'node:crypto';
 import { deflateSync } from 'node:zlib';
 import { TerminalError } from '../../core/errors.ts';
 import { FLUSH, parsePkts, pkt } from './pkt-line.ts';
+import type { RawObject } from './raw-objects.ts';
 import type { GitRemote } from './remote.ts';
 
-const COMMIT_TYPE = 1;
+const TYPE_NUMBER = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
 
-/** A pack with one commit in it. */
-function packOf(commit: Buffer): Buffer {
-  const header = Buffer.from('PACK\0\0\0\x02\0\0\0\x01', 'latin1');
-  const sizes: number[] = [];
-  let rest = commit.length >>> 4;
-  sizes.push((COMMIT_TYPE << 4) | (commit.length & 15) | (rest > 0 ? 0x80 : 0));
-  for (; rest > 0; rest >>>= 7) sizes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
-  const body = Buffer.concat([header, Buffer.from(sizes), deflateSync(commit)]);
+/** The `from` of a ref that is not there yet. */
+export const NO_OBJECT = '0'.repeat(40);
+
+function packOf(objects: readonly RawObject[]): Buffer {
+  const header = Buffer.alloc(12);
+  header.write('PACK', 'latin1');
+  header.writeUInt32BE(2, 4);
+  header.writeUInt32BE(objects.length, 8);
+  const body = Buffer.concat([header, ...objects.flatMap(packed)]);
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+}
+
+function packed({ type, content }: RawObject): Buffer[] {
+  const sizes: number[] = [];
+  let rest = content.length >>> 4;
+  sizes.push((TYPE_NUMBER[type] << 4) | (content.length & 15) | (rest > 0 ? 0x80 : 0));
+  for (; rest > 0; rest >>>= 7) sizes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
+  return [Buffer.from(sizes), deflateSync(content)];
 }
 
 export interface CommitPush {
   /** Full ref name. */
   readonly ref: string;
-  /** The id that the ref must still have. */
+  /** The id that the ref must still have; {@link NO_OBJECT} where it must not be there. */
   readonly from: string;
   readonly to: string;
-  readonly commit: Buffer;
+  /** Of the new commit, what the remote has not. */
+  readonly objects: readonly RawObject[];
 }
 
 /**
@@ -36,7 +47,7 @@ export interface CommitPush {
  */
 export async function pushCommit(remote: GitRemote, push: CommitPush, signal: AbortSignal): Promise<void> {
   const command = pkt(`${push.from} ${push.to} ${push.ref}\0 report-status side-band-64k agent=git/plumbline`);
-  const answer = await remote.push(Buffer.concat([command, FLUSH, packOf(push.commit)]), signal);
+  const answer = await remote.push(Buffer.concat([command, FLUSH, packOf(push.objects)]), signal);
   const report: Buffer[] = [];
   let words = '';
   for (const line of parsePkts(answer)) {

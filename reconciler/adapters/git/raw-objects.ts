@@ -95,7 +95,8 @@ export function parseTagTarget(content: Buffer): string | undefined {
 
 export interface NewCommit {
   readonly tree: string;
-  readonly parent: string;
+  /** Undefined for the first commit of a history. */
+  readonly parent: string | undefined;
   readonly author: { readonly name: string; readonly email: string };
   readonly at: Date;
   readonly message: string;
@@ -111,7 +112,7 @@ export function formatCommit(commit: NewCommit): { readonly sha: string; readonl
   const person = `${cleanPerson(commit.author.name)} <${cleanPerson(commit.author.email)}> ${Math.floor(commit.at.getTime() / 1000)} +0000`;
   const message = commit.message.endsWith('\n') ? commit.message : `${commit.message}\n`;
   const content = Buffer.from(
-    `tree ${commit.tree}\nparent ${commit.parent}\nauthor ${person}\ncommitter ${person}\n\n${message}`,
+    `tree ${commit.tree}\n${commit.parent === undefined ? '' : `parent ${commit.parent}\n`}author ${person}\ncommitter ${person}\n\n${message}`,
     'utf8',
   );
   return { content, sha: createHash('sha1').update(`commit ${content.length}\0`).update(content).digest('hex') };

@@ -1,57 +1,35 @@
 /** Opens a repository as a {@link GitSource}. */
 import { existsSync } from 'node:fs';
-import { isAbsolute, join, resolve as resolvePath } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import { limitSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { followedRef, followedWords, isRange, tagOf, type Followed } from '../../core/sources/follow.ts';
 import type { BranchHead, GitSource, Revision } from '../../ports/git-source.ts';
-import { type GitCredentials, splitCredentials } from './credentials.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
-import { findRepository, readHead } from './find-repository.ts';
+import { readHead } from './find-repository.ts';
 import { hintsFrom, watchedFolders } from './hints.ts';
-import { httpRemote } from './http-remote.ts';
 import type { Mirror } from './mirror.ts';
 import { openNativeEngine } from './native-engine.ts';
 import type { Nudges } from './nudges.ts';
 import { tagsOf, type Advertisement } from './pkt-line.ts';
+import { findPlace, type PlaceOptions } from './place.ts';
 import { pushCommit } from './push-commit.ts';
 import { formatCommit } from './raw-objects.ts';
-import { localServiceArgv, processRemote } from './process-remote.ts';
 import type { GitRemote } from './remote.ts';
 import { followRemote } from './remote-follower.ts';
 import { baseOf, readCommit, resolveRevision } from './rev-expression.ts';
-import { explainSsh, parseSshUrl, sshServiceArgv } from './ssh.ts';
 import { createTreeWalk } from './tree-walk.ts';
 
-export interface GitSourceOptions {
-  /**
-   * A path (bare repository or work tree), `file://`, `https://` (with or without `user:token@`), `ssh://` or
-   * `user@host:path`.
-   */
-  readonly url: string;
+export interface GitSourceOptions extends PlaceOptions {
   /** What the repository's HEAD names when absent, or `main` where it names nothing. */
   readonly branch?: string;
   /** A tag, or a range of versions among the tags, in place of a branch. */
   readonly follow?: Exclude<Followed, { readonly branch: string }> | undefined;
   /** Where to keep what is fetched; required for anything but a path. */
   readonly cacheDir?: string;
-  readonly credentials?: GitCredentials;
-  /** Private key file for SSH. */
-  readonly sshKey?: string;
-  /** PEM of the only authorities that the certificate of an HTTPS server may be of. */
-  readonly ca?: string;
-  /**
-   * With what these options say, and nothing else of what this machine's user has. They are of a Secret, and errors say so.
-   */
-  readonly alone?: boolean;
-  /** known_hosts file for SSH; OpenSSH's own when absent. */
-  readonly knownHosts?: string;
   /** Largest pack that is fetched from a remote repository, in bytes; 512 MiB when absent. */
   readonly maxPackBytes?: number;
-  /** Longest silence of an HTTP server that has not finished, in milliseconds; a minute when absent. */
-  readonly httpSilenceMs?: number;
   /**
    * `isomorphic` (default) needs no git on the machine; `native` holds no pack in memory; `quarantine` is `native` with
    * a receiving hook's environment.
@@ -123,38 +101,14 @@ function onlyBranch(refs: readonly string[]): string | undefined {
 }
 
 async function openBackend(options: GitSourceOptions): Promise<Backend> {
-  const { url, credentials } = splitCredentials(options.url);
-  const mirrored = async (remote: GitRemote): Promise<Backend> => {
-    if (options.cacheDir === undefined)
-      throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
-    // The push hook reads in place, and would spend a tenth of its time on loading isomorphic-git.
-    const { openMirror } = await import('./mirror.ts');
-    const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
-    return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
-  };
-  if (/^https?:\/\//.test(url)) {
-    return mirrored(httpRemote(url, options.credentials ?? credentials, options));
-  }
-  if (url.startsWith('file://')) return mirrored(processRemote(url, localServiceArgv(fileURLToPath(url))));
-  if (!isAbsolute(url) && !url.startsWith('.') && !existsSync(url)) {
-    const ssh = parseSshUrl(url);
-    if (ssh)
-      return mirrored(
-        processRemote(
-          url,
-          sshServiceArgv(ssh, options.sshKey, options.knownHosts, options.alone),
-          explainSsh(ssh, options.knownHosts, options.alone),
-        ),
-      );
-  }
-  const path = resolvePath(url);
-  const found = await findRepository(path);
-  if (!found)
-    throw new TerminalError(
-      'RepositoryNotFound',
-      `${path} is no Git repository: make one with \`plumb init --bare ${url}\``,
-    );
-  return { url: path, ...found, remote: processRemote(path, localServiceArgv(found.gitdir)), mirror: undefined };
+  const { url, remote, found } = await findPlace(options);
+  if (found) return { url, remote, ...found, mirror: undefined };
+  if (options.cacheDir === undefined)
+    throw new TerminalError('GitUrlInvalid', `${url}: a remote repository needs a folder to fetch into`);
+  // The push hook reads in place, and would spend a tenth of its time on loading isomorphic-git.
+  const { openMirror } = await import('./mirror.ts');
+  const mirror = await openMirror(options.cacheDir, remote, options.maxPackBytes);
+  return { url, remote, gitdir: mirror.gitdir, headDir: mirror.gitdir, mirror };
 }
 
 async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: string): Promise<ObjectEngine> {
@@ -306,7 +260,12 @@ function createSource(
       });
       await pushCommit(
         backend.remote,
-        { ref: `refs/heads/${branch}`, from: before.revision.sha, to: made.sha, commit: made.content },
+        {
+          ref: `refs/heads/${branch}`,
+          from: before.revision.sha,
+          to: made.sha,
+          objects: [{ type: 'commit', content: made.content }],
+        },
         signal,
       );
       await follower?.refresh(signal);

@@ -32,6 +32,24 @@ export function withSynced(status: SourceStatus, reason: SyncReason, message: st
   };
 }
 
+/** What became of writing back into the repository; undefined where that is not asked for. */
+export type PublishedState = { readonly done: string } | { readonly reason: string; readonly problem: string };
+
+/** The status with condition `Published`, or without one. */
+export function withPublished(status: SourceStatus, state: PublishedState | undefined, now: string): SourceStatus {
+  if (state === undefined) {
+    const { conditions, ...rest } = status;
+    const others = conditions?.filter(({ type }) => type !== 'Published');
+    return others === undefined || others.length === conditions?.length ? status : { ...rest, conditions: others };
+  }
+  const [verdict, reason, message] =
+    'done' in state ? (['True', 'Published', state.done] as const) : (['False', state.reason, state.problem] as const);
+  return {
+    ...status,
+    conditions: withCondition(status.conditions, { type: 'Published', status: verdict, reason, message }, now),
+  };
+}
+
 /** Objects that are named as kept. */
 const MOST_KEPT = 20;
 

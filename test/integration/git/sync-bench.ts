@@ -1,5 +1,10 @@
 /** A sync controller over a real bare repository and a store in this process. */
-import { type Nudges, openGitSource, otherRepositories } from '../../../reconciler/adapters/git/index.ts';
+import {
+  type Nudges,
+  openGitPublisher,
+  openGitSource,
+  otherRepositories,
+} from '../../../reconciler/adapters/git/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
 import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -9,8 +14,9 @@ import { StoreCache } from '../../../reconciler/controllers/runtime/cache.ts';
 import { EventRecorder } from '../../../reconciler/controllers/runtime/event-recorder.ts';
 import { Writer } from '../../../reconciler/controllers/runtime/writer.ts';
 import { OtherSources } from '../../../reconciler/controllers/sync/other-sources.ts';
-import { SyncController } from '../../../reconciler/controllers/sync/index.ts';
+import { Publishing, SyncController } from '../../../reconciler/controllers/sync/index.ts';
 import { SILENT_LOG } from '../../../reconciler/ports/log.ts';
+import type { GitPublisher } from '../../../reconciler/ports/git-publisher.ts';
 import type { GitSource } from '../../../reconciler/ports/git-source.ts';
 import type { RenderEngines } from '../../../reconciler/ports/render-engines.ts';
 import type { SecretDecryptor } from '../../../reconciler/ports/secret-decryptor.ts';
@@ -50,6 +56,8 @@ export interface SyncBenchOptions {
   readonly othersDir?: string;
   /** What Apps are rendered with. */
   readonly engines?: RenderEngines;
+  /** Writes outcomes; one on the repository itself when absent. */
+  readonly publisher?: GitPublisher;
 }
 
 export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBench> {
@@ -82,10 +90,26 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     ...(otherSources && { otherSources }),
     execute: (steps, component, signal) => writer.attempt(steps, component, signal),
   });
+  const publisher =
+    options.publisher ?? (await openGitPublisher({ url: repository.dir, cacheDir: `${repository.root}/published` }));
+  const publishing = new Publishing('main', {
+    git,
+    publisher,
+    view: cache,
+    queue,
+    clock,
+    log: SILENT_LOG,
+    settleMs: 10,
+    execute: (steps, component, signal) => writer.attempt(steps, component, signal),
+  });
   const failures: unknown[] = [];
   queue.onFailure((failure) => failures.push(failure.error));
-  const unsubscribe = cache.subscribe((type, object, previous) => sync.changed(type, object, previous));
+  const unsubscribe = cache.subscribe((type, object, previous) => {
+    sync.changed(type, object, previous);
+    publishing.changed(object, previous);
+  });
   sync.start();
+  publishing.start();
   const bench: SyncBench = {
     repository,
     git,
@@ -120,6 +144,8 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     },
     async close() {
       await sync.close();
+      await publishing.close();
+      await publisher.close();
       await otherSources?.close();
       unsubscribe();
       await recorder.close();

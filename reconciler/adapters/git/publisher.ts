@@ -1,0 +1,172 @@
+/**
+ * The GitPublisher port over a repository of this machine, HTTPS or SSH. What is written goes as a push of exactly the
+ * objects that are new, so that the other side compares, swaps and keeps its rights as with every push.
+ */
+import { createHash } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorText } from '../../../contracts/errors.ts';
+import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { blobId } from '../../core/sources/blob-id.ts';
+import type { TreeFile } from '../../ports/git-source.ts';
+import type { GitPublisher, Published, RefChange, RefChanged } from '../../ports/git-publisher.ts';
+import { buildTree, type FileEntry } from './built-tree.ts';
+import { interruptible, missing, type ObjectEngine } from './engine.ts';
+import { findPlace, type PlaceOptions } from './place.ts';
+import { hooklessServiceArgv, processRemote } from './process-remote.ts';
+import { NO_OBJECT, pushCommit } from './push-commit.ts';
+import { formatCommit, type RawObject } from './raw-objects.ts';
+import { readCommit } from './rev-expression.ts';
+import { createTreeWalk } from './tree-walk.ts';
+
+export interface GitPublisherOptions extends PlaceOptions {
+  /** Where what is read is put; required for anything but a path. */
+  readonly cacheDir: string;
+}
+
+/** What was read of a ref, with what writing on top of it needs. */
+interface Tip extends Published {
+  readonly entries: ReadonlyMap<string, FileEntry>;
+}
+
+interface Held {
+  readonly tip: Tip;
+  readonly close: () => Promise<void>;
+}
+
+/** Throws as opening a source does; asks nobody. */
+export async function openGitPublisher(options: GitPublisherOptions): Promise<GitPublisher> {
+  const { url, remote: asPushed, found } = await findPlace(options);
+  const remote = found ? processRemote(url, hooklessServiceArgv(found.gitdir)) : asPushed;
+  const { openIsomorphicEngine } = await import('./isomorphic-engine.ts');
+  const own = found && interruptible(openIsomorphicEngine(found.gitdir));
+  const held = new Map<string, Held>();
+
+  async function tipOf(ref: string, signal: AbortSignal): Promise<string | undefined> {
+    if (!own) return (await remote.advertise('git-upload-pack', signal)).refs.get(ref);
+    try {
+      return await own.ref(ref, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new RetryableError('GitUnreachable', `cannot read ${url}: ${errorText(error)}`, { cause: error });
+    }
+  }
+
+  async function fetched(ref: string, signal: AbortSignal): Promise<{ engine: ObjectEngine; gitdir: string }> {
+    const { fetchTip } = await import('./mirror.ts');
+    const gitdir = join(options.cacheDir, createHash('sha256').update(ref).digest('hex').slice(0, 16));
+    await fetchTip(gitdir, remote, ref, signal);
+    return { engine: interruptible(openIsomorphicEngine(gitdir)), gitdir };
+  }
+
+  async function forget(ref: string): Promise<void> {
+    const before = held.get(ref);
+    held.delete(ref);
+    await before?.close();
+  }
+
+  async function read(ref: string, signal: AbortSignal): Promise<Published | undefined> {
+    const sha = await tipOf(ref, signal);
+    const before = held.get(ref);
+    if (sha !== undefined && before?.tip.revision.sha === sha) return before.tip;
+    await forget(ref);
+    if (sha === undefined) return undefined;
+    const { engine, gitdir } = own ? { engine: own, gitdir: undefined } : await fetched(ref, signal);
+    const close = async (): Promise<void> => {
+      if (gitdir === undefined) return;
+      await engine.close();
+      await rm(gitdir, { recursive: true, force: true });
+    };
+    try {
+      const tip = await readTip(engine, url, ref, sha, signal);
+      held.set(ref, { tip, close });
+      return tip;
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
+
+  async function commit(change: RefChange, signal: AbortSignal): Promise<RefChanged> {
+    const { ref, put, remove } = change;
+    const onto = change.onto && tipFor(change.onto);
+    const before = buildTree(onto?.entries ?? new Map());
+    if (onto && before.root !== onto.revision.tree)
+      throw new TerminalError(
+        'TreeInvalid',
+        `${ref} of ${url} holds what cannot be written again as it is (a name that is not UTF-8): take it away there`,
+      );
+    const entries = new Map(onto?.entries);
+    for (const path of remove) entries.delete(path);
+    const known = new Set([...entries.values()].map(({ oid }) => oid));
+    const blobs = new Map<string, RawObject>();
+    for (const [path, bytes] of put) {
+      const oid = blobId(bytes);
+      entries.set(path, { mode: '100644', oid });
+      if (!known.has(oid)) blobs.set(oid, { type: 'blob', content: Buffer.from(bytes) });
+    }
+    const after = buildTree(entries);
+    if (onto && after.root === before.root) return 'same';
+    const from = onto?.revision.sha;
+    const { author, at, message } = change;
+    const made = formatCommit({ tree: after.root, parent: from, author, at, message });
+    const trees = [...after.trees]
+      .filter(([oid]) => onto === undefined || !before.trees.has(oid))
+      .map(([, content]): RawObject => ({ type: 'tree', content }));
+    const objects: RawObject[] = [{ type: 'commit', content: made.content }, ...trees, ...blobs.values()];
+    try {
+      await pushCommit(remote, { ref, from: from ?? NO_OBJECT, to: made.sha, objects }, signal);
+      return { commit: made.sha };
+    } catch (error) {
+      if (!(error instanceof PlumbError) || error.code !== 'PushRejected') throw error;
+      const now = await tipOf(ref, signal);
+      if (now === made.sha) return { commit: made.sha };
+      if (now !== from) return 'moved';
+      throw error;
+    }
+  }
+
+  return {
+    url,
+    read,
+    commit,
+    async close() {
+      for (const ref of [...held.keys()]) await forget(ref);
+      await own?.close();
+    },
+  };
+}
+
+/** What was read by an adapter of another kind cannot be written on. */
+function tipFor(published: Published): Tip {
+  if (!('entries' in published)) throw new TypeError('not read by this publisher');
+  return published as Tip;
+}
+
+async function readTip(engine: ObjectEngine, url: string, ref: string, sha: string, signal: AbortSignal): Promise<Tip> {
+  const revision = await readCommit(engine, sha, signal);
+  if (revision?.sha !== sha)
+    throw new TerminalError(
+      'TreeInvalid',
+      `${ref} of ${url} is at ${sha}, which is no commit: take that ref away there`,
+    );
+  const files: readonly TreeFile[] = await createTreeWalk(engine)(revision.tree, signal);
+  return {
+    revision,
+    entries: new Map(files.map(({ path, mode, oid }) => [path, { mode, oid }])),
+    files: new Map(files.map(({ path, oid }) => [path, oid])),
+    async content(path, maxBytes, during) {
+      const oid = files.find((file) => file.path === path)?.oid;
+      const size = oid === undefined ? undefined : await engine.size(oid, during);
+      if (oid === undefined || size === undefined) throw missing('blob', oid ?? path);
+      if (size > maxBytes)
+        throw new TerminalError(
+          'BlobTooLarge',
+          `${path} of ${ref} has ${size} bytes, more than the limit of ${maxBytes}`,
+        );
+      const object = await engine.read(oid, during);
+      if (!object) throw missing('blob', oid);
+      return object.content;
+    },
+  };
+}
