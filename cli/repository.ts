@@ -8,6 +8,7 @@ import { finish } from '../reconciler/core/paced.ts';
 import { ConfigHashes } from '../reconciler/core/revisions/config-hashes.ts';
 import type { AppTools } from '../reconciler/core/apps/engine.ts';
 import { type FileReader, renderFiles, type RenderOptions } from '../reconciler/core/revisions/render.ts';
+import { withRenderedBranchJudged } from '../reconciler/core/revisions/rendered-branch.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
 import type { GitSource } from '../reconciler/ports/git-source.ts';
 import type { RenderEngines } from '../reconciler/ports/render-engines.ts';
@@ -23,7 +24,8 @@ export async function renderRevision(
   options: RenderOptions = {},
 ): Promise<Rendering> {
   const files = await git.files(sha, signal);
-  return hashed(await renderFiles(files, gitFileReader(git, signal), cache, { tools: tools(signal), ...options }));
+  const rendering = await renderFiles(files, gitFileReader(git, signal), cache, { tools: tools(signal), ...options });
+  return withRenderedBranchJudged(hashed(rendering), git.follows);
 }
 
 /**

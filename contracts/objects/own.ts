@@ -168,6 +168,21 @@ const ClusterSpec = object({
   publish: object({
     /** What became of each revision, as Git notes under `refs/notes/plumbline`. */
     outcomes: z.boolean().default(false),
+    /** The objects of the revision in force, a file for each, on a branch of their own. */
+    rendered: object({
+      /** Written by nobody else, and never the one that is followed. */
+      branch: z
+        .string()
+        .max(200, 'must be no more than 200 characters')
+        .regex(
+          /^(?!.*(\.\.|\/\/|\/\.|\.lock(\/|$)))[A-Za-z0-9_]([A-Za-z0-9._/-]*[A-Za-z0-9_-])?$/,
+          'must be the name of a branch, without refs/heads/',
+        )
+        .refine(
+          (name) => !name.startsWith('refs/') && name !== 'HEAD',
+          'must be the name of a branch, without refs/heads/',
+        ),
+    }).optional(),
   }).optional(),
   /** Where measures come from that are not of the nodes: see docs/workloads.md, HorizontalPodAutoscaler. */
   metrics: object({ prometheus: Prometheus.optional() }).optional(),

@@ -21,6 +21,7 @@ const GIT = {
   TreeInvalid: 'never',
   PushRejected: 'never',
   RefContended: 'backoff',
+  RenderedBranchTaken: 'never',
   WebhookUnavailable: 'never',
 } as const;
 

@@ -236,6 +236,8 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
   const publishing = new Publishing(sourceName, {
     git,
     publisher: options.publisher,
+    reader: sync.reader,
+    ...(options.configKey && { configKey: options.configKey }),
     view: cache,
     execute: (steps, by, signal) => writer.attempt(steps, by, signal),
     queue,

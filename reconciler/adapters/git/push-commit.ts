@@ -3,7 +3,8 @@
  * Server"; gitformat-pack(5).
  */
 import { createHash } from 'node:crypto';
-import { deflateSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { deflate } from 'node:zlib';
 import { TerminalError } from '../../core/errors.ts';
 import { FLUSH, parsePkts, pkt } from './pkt-line.ts';
 import type { RawObject } from './raw-objects.ts';
@@ -14,21 +15,26 @@ const TYPE_NUMBER = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
 /** The `from` of a ref that is not there yet. */
 export const NO_OBJECT = '0'.repeat(40);
 
-function packOf(objects: readonly RawObject[]): Buffer {
+const deflated = promisify<Buffer, Buffer>(deflate);
+
+/** Others have their turn between two objects: there may be ten thousand. */
+async function packOf(objects: readonly RawObject[]): Promise<Buffer> {
   const header = Buffer.alloc(12);
   header.write('PACK', 'latin1');
   header.writeUInt32BE(2, 4);
   header.writeUInt32BE(objects.length, 8);
-  const body = Buffer.concat([header, ...objects.flatMap(packed)]);
+  const parts: Buffer[] = [header];
+  for (const { type, content } of objects) parts.push(sizeOf(type, content), await deflated(content));
+  const body = Buffer.concat(parts);
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
 }
 
-function packed({ type, content }: RawObject): Buffer[] {
+function sizeOf(type: RawObject['type'], { length }: Buffer): Buffer {
   const sizes: number[] = [];
-  let rest = content.length >>> 4;
-  sizes.push((TYPE_NUMBER[type] << 4) | (content.length & 15) | (rest > 0 ? 0x80 : 0));
+  let rest = length >>> 4;
+  sizes.push((TYPE_NUMBER[type] << 4) | (length & 15) | (rest > 0 ? 0x80 : 0));
   for (; rest > 0; rest >>>= 7) sizes.push((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
-  return [Buffer.from(sizes), deflateSync(content)];
+  return Buffer.from(sizes);
 }
 
 export interface CommitPush {
@@ -47,7 +53,7 @@ export interface CommitPush {
  */
 export async function pushCommit(remote: GitRemote, push: CommitPush, signal: AbortSignal): Promise<void> {
   const command = pkt(`${push.from} ${push.to} ${push.ref}\0 report-status side-band-64k agent=git/plumbline`);
-  const answer = await remote.push(Buffer.concat([command, FLUSH, packOf(push.objects)]), signal);
+  const answer = await remote.push(Buffer.concat([command, FLUSH, await packOf(push.objects)]), signal);
   const report: Buffer[] = [];
   let words = '';
   for (const line of parsePkts(answer)) {

@@ -6,6 +6,7 @@ import type { Envelope } from '../../core/secrets/envelope.ts';
 import { ConfigHashes } from '../../core/revisions/config-hashes.ts';
 import { lacksKeys } from '../../core/revisions/parse-sealed.ts';
 import { renderFiles } from '../../core/revisions/render.ts';
+import { withRenderedBranchJudged } from '../../core/revisions/rendered-branch.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
 import type { GitSource, TreeFile } from '../../ports/git-source.ts';
 import type { RenderEngines } from '../../ports/render-engines.ts';
@@ -121,7 +122,7 @@ export class RevisionReader {
         ...(this.#others && { sources: this.#others.reading(policy, signal) }),
       });
       const state = this.#hashes ? await run(this.#hashes.in(rendering.state)) : rendering.state;
-      return { sha, files, ...rendering, state };
+      return withRenderedBranchJudged({ sha, files, ...rendering, state }, this.#git.follows);
     } catch (error) {
       if (!(error instanceof PlumbError) || !REFUSED.has(error.code)) throw error;
       return {

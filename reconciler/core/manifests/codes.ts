@@ -73,6 +73,7 @@ export const DIAGNOSTIC_CODES = [
   'DuplicateObject',
   'UnknownNamespace',
   'MultipleClusters',
+  'RenderedBranchFollowed',
   'RangeOverlap',
   'RangeTooSmall',
   'DuplicateMachine',

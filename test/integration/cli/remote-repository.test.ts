@@ -95,6 +95,25 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     return plane;
   }
 
+  /** Resolves when the repository has the note of a healthy commit, and its objects on their branch. */
+  async function writtenBack(sha: string): Promise<void> {
+    const git = (...args: readonly string[]): string => {
+      try {
+        return repository.git(args);
+      } catch {
+        return '';
+      }
+    };
+    const isThere = (): boolean =>
+      /^Outcome: Healthy$/m.test(git('notes', '--ref=plumbline', 'show', sha)) &&
+      git('log', '-1', '--format=%B', 'rendered').includes(sha) &&
+      git('ls-tree', '-r', '--name-only', 'rendered').includes('default/Deployment.apps/web.yaml');
+    for (let left = 300; !isThere(); left--) {
+      if (left === 0) assert.fail(`${git('log', '-2', '--all')}\n${(await run('status')).stdout}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
   /**
    * Follows a commit, and makes one: everything that is asked of a repository. From the second on it is hardly polled:
    * its own commit is seen without that.
@@ -104,12 +123,13 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(first.slice(0, 12)));
     const second = repository.commit(
       [
-        { path: 'plumbline.yaml', content: CLUSTER },
+        { path: 'plumbline.yaml', content: `${CLUSTER}  publish: {outcomes: true, rendered: {branch: rendered}}\n` },
         { path: 'web.yaml', content: deployment('web', 'registry.lab/web:1', 0) },
       ],
       { message: 'Add web' },
     );
     assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(second.slice(0, 12)));
+    await writtenBack(second);
     const back = await run('rollback', first.slice(0, 12));
     assert.equal(back.code, 0, back.stderr);
     const sha = back.stdout.slice(0, 40);

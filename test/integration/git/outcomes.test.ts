@@ -132,7 +132,7 @@ describe('outcomes as notes of a real repository', () => {
     assert.equal(published()?.reason, 'GitAccessDenied');
     assert.match(
       published()?.message ?? '',
-      /answered 403; let the control plane write that ref, or take publish\.outcomes/,
+      /answered 403; let the control plane write that, or take publish\.outcomes/,
     );
     assert.equal(one.record(first)?.outcome, 'Applied');
     const second = commit(ASKED, 'registry.lab/web:2');

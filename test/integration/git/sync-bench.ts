@@ -95,6 +95,8 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   const publishing = new Publishing('main', {
     git,
     publisher,
+    reader: sync.reader,
+    configKey: Buffer.alloc(32, 7),
     view: cache,
     queue,
     clock,

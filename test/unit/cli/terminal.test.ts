@@ -106,7 +106,13 @@ describe('reports about hostile names', () => {
       {
         synced: false,
         healthy: false,
-        source: { name: evil, url: evil, branch: evil, headError: evil },
+        source: {
+          name: evil,
+          url: evil,
+          branch: evil,
+          headError: evil,
+          conditions: [{ type: 'Published', status: 'False', message: evil }],
+        },
         controlPlane: { warnings: [evil], version: evil, pid: 1, startedAt: '' },
         objects: [{ kind: evil, name: evil, namespace: evil, health: evil, message: evil }],
         nodes: [{ name: evil, address: evil, ready: evil, pods: 0, reason: evil, message: evil }],
