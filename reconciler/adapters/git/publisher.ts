@@ -8,14 +8,14 @@ import { join } from 'node:path';
 import { errorText } from '../../../contracts/errors.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
 import { blobId } from '../../core/sources/blob-id.ts';
-import type { TreeFile } from '../../ports/git-source.ts';
+import type { Revision } from '../../ports/git-source.ts';
 import type { GitPublisher, Published, RefChange, RefChanged } from '../../ports/git-publisher.ts';
-import { buildTree, type FileEntry } from './built-tree.ts';
+import { buildTree, type BuiltTree, type FileEntry } from './built-tree.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { findPlace, type PlaceOptions } from './place.ts';
 import { hooklessServiceArgv, processRemote } from './process-remote.ts';
 import { NO_OBJECT, pushCommit } from './push-commit.ts';
-import { formatCommit, type RawObject } from './raw-objects.ts';
+import { formatCommit, parseCommit, type RawObject } from './raw-objects.ts';
 import { readCommit } from './rev-expression.ts';
 import { createTreeWalk } from './tree-walk.ts';
 
@@ -24,13 +24,14 @@ export interface GitPublisherOptions extends PlaceOptions {
   readonly cacheDir: string;
 }
 
-/** What was read of a ref, with what writing on top of it needs. */
+/** What a ref is at, with what writing on top of it needs. */
 interface Tip extends Published {
   readonly entries: ReadonlyMap<string, FileEntry>;
+  readonly tree: BuiltTree;
 }
 
-interface Held {
-  readonly tip: Tip;
+interface Fetched {
+  readonly engine: ObjectEngine;
   readonly close: () => Promise<void>;
 }
 
@@ -40,7 +41,8 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
   const remote = found ? processRemote(url, hooklessServiceArgv(found.gitdir)) : asPushed;
   const { openIsomorphicEngine } = await import('./isomorphic-engine.ts');
   const own = found && interruptible(openIsomorphicEngine(found.gitdir));
-  const held = new Map<string, Held>();
+  const held = new Map<string, Tip>();
+  const fetches = new Map<string, Promise<Fetched>>();
 
   async function tipOf(ref: string, signal: AbortSignal): Promise<string | undefined> {
     if (!own) return (await remote.advertise('git-upload-pack', signal)).refs.get(ref);
@@ -52,45 +54,76 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
     }
   }
 
-  async function fetched(ref: string, signal: AbortSignal): Promise<{ engine: ObjectEngine; gitdir: string }> {
+  async function fetch(ref: string, signal: AbortSignal): Promise<Fetched> {
     const { fetchTip } = await import('./mirror.ts');
     const gitdir = join(options.cacheDir, createHash('sha256').update(ref).digest('hex').slice(0, 16));
-    await fetchTip(gitdir, remote, ref, signal);
-    return { engine: interruptible(openIsomorphicEngine(gitdir)), gitdir };
+    const remove = (): Promise<void> => rm(gitdir, { recursive: true, force: true });
+    try {
+      await fetchTip(gitdir, remote, ref, signal);
+    } catch (error) {
+      await remove();
+      throw error;
+    }
+    const engine = interruptible(openIsomorphicEngine(gitdir));
+    return { engine, close: () => engine.close().then(remove) };
+  }
+
+  /** Who reads objects of the ref: what is written by us is fetched only where somebody asks for its contents. */
+  async function engineFor(ref: string, signal: AbortSignal): Promise<ObjectEngine> {
+    if (own) return own;
+    const fetching = fetches.get(ref) ?? fetch(ref, signal);
+    fetches.set(ref, fetching);
+    try {
+      return (await fetching).engine;
+    } catch (error) {
+      fetches.delete(ref);
+      throw error;
+    }
   }
 
   async function forget(ref: string): Promise<void> {
-    const before = held.get(ref);
+    const fetching = fetches.get(ref);
     held.delete(ref);
-    await before?.close();
+    fetches.delete(ref);
+    await (await fetching?.catch(() => undefined))?.close();
   }
 
   async function read(ref: string, signal: AbortSignal): Promise<Published | undefined> {
     const sha = await tipOf(ref, signal);
     const before = held.get(ref);
-    if (sha !== undefined && before?.tip.revision.sha === sha) return before.tip;
+    if (sha !== undefined && before?.revision.sha === sha) return before;
     await forget(ref);
     if (sha === undefined) return undefined;
-    const { engine, gitdir } = own ? { engine: own, gitdir: undefined } : await fetched(ref, signal);
-    const close = async (): Promise<void> => {
-      if (gitdir === undefined) return;
-      await engine.close();
-      await rm(gitdir, { recursive: true, force: true });
+    const engine = await engineFor(ref, signal);
+    const revision = await readCommit(engine, sha, signal);
+    if (revision?.sha !== sha)
+      throw new TerminalError(
+        'TreeInvalid',
+        `${ref} of ${url} is at ${sha}, which is no commit: take that ref away there`,
+      );
+    const files = await createTreeWalk(engine)(revision.tree, signal);
+    const entries = new Map(files.map(({ path, mode, oid }) => [path, { mode, oid }]));
+    return hold(ref, revision, entries, buildTree(entries));
+  }
+
+  function hold(ref: string, revision: Revision, entries: Tip['entries'], tree: BuiltTree): Tip {
+    const files = new Map([...entries].map(([path, { oid }]) => [path, oid]));
+    const tip: Tip = {
+      revision,
+      entries,
+      tree,
+      files,
+      content: async (path, maxBytes, signal) =>
+        contentOf(await engineFor(ref, signal), `${path} of ${ref}`, files.get(path), maxBytes, signal),
     };
-    try {
-      const tip = await readTip(engine, url, ref, sha, signal);
-      held.set(ref, { tip, close });
-      return tip;
-    } catch (error) {
-      await close();
-      throw error;
-    }
+    held.set(ref, tip);
+    return tip;
   }
 
   async function commit(change: RefChange, signal: AbortSignal): Promise<RefChanged> {
     const { ref, put, remove } = change;
     const onto = change.onto && tipFor(change.onto);
-    const before = buildTree(onto?.entries ?? new Map());
+    const before = onto?.tree ?? buildTree(new Map());
     if (onto && before.root !== onto.revision.tree)
       throw new TerminalError(
         'TreeInvalid',
@@ -116,6 +149,8 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
     const objects: RawObject[] = [{ type: 'commit', content: made.content }, ...trees, ...blobs.values()];
     try {
       await pushCommit(remote, { ref, from: from ?? NO_OBJECT, to: made.sha, objects }, signal);
+      await forget(ref);
+      hold(ref, parseCommit(made.sha, made.content), entries, after);
       return { commit: made.sha };
     } catch (error) {
       if (!(error instanceof PlumbError) || error.code !== 'PushRejected') throw error;
@@ -131,7 +166,7 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
     read,
     commit,
     async close() {
-      for (const ref of [...held.keys()]) await forget(ref);
+      for (const ref of new Set([...held.keys(), ...fetches.keys()])) await forget(ref);
       await own?.close();
     },
   };
@@ -143,30 +178,18 @@ function tipFor(published: Published): Tip {
   return published as Tip;
 }
 
-async function readTip(engine: ObjectEngine, url: string, ref: string, sha: string, signal: AbortSignal): Promise<Tip> {
-  const revision = await readCommit(engine, sha, signal);
-  if (revision?.sha !== sha)
-    throw new TerminalError(
-      'TreeInvalid',
-      `${ref} of ${url} is at ${sha}, which is no commit: take that ref away there`,
-    );
-  const files: readonly TreeFile[] = await createTreeWalk(engine)(revision.tree, signal);
-  return {
-    revision,
-    entries: new Map(files.map(({ path, mode, oid }) => [path, { mode, oid }])),
-    files: new Map(files.map(({ path, oid }) => [path, oid])),
-    async content(path, maxBytes, during) {
-      const oid = files.find((file) => file.path === path)?.oid;
-      const size = oid === undefined ? undefined : await engine.size(oid, during);
-      if (oid === undefined || size === undefined) throw missing('blob', oid ?? path);
-      if (size > maxBytes)
-        throw new TerminalError(
-          'BlobTooLarge',
-          `${path} of ${ref} has ${size} bytes, more than the limit of ${maxBytes}`,
-        );
-      const object = await engine.read(oid, during);
-      if (!object) throw missing('blob', oid);
-      return object.content;
-    },
-  };
+async function contentOf(
+  engine: ObjectEngine,
+  what: string,
+  oid: string | undefined,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const size = oid === undefined ? undefined : await engine.size(oid, signal);
+  if (oid === undefined || size === undefined) throw missing('blob', oid ?? what);
+  if (size > maxBytes)
+    throw new TerminalError('BlobTooLarge', `${what} has ${size} bytes, more than the limit of ${maxBytes}`);
+  const object = await engine.read(oid, signal);
+  if (!object) throw missing('blob', oid);
+  return object.content;
 }
