@@ -203,7 +203,7 @@ export function startProxySync(deps: ProxySyncDeps): ProxySync {
     for (const [name, places] of slots) now.servers.set(name, runningOf(places));
   }
 
-  /** A certificate that cannot be used any more stays: an old one is better than none. */
+  /** Those that can be used. The others are left out by the next plan, which tells of them. */
   async function followCertificates(now: InForce, secrets: ProxySecrets): Promise<void> {
     for (const { file, secret } of now.plan.certificates) {
       const next = secrets.certificate(secret);

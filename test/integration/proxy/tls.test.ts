@@ -168,7 +168,7 @@ describe('TLS and plain connections through the proxy', () => {
     world.assignment.set(secret('b', renewed));
     await until(async () => (await shown('w.b.test')) === 'renewed.test');
     assert.deepEqual([await world.masterPid(), world.reports.length, world.reloads()], [pid, reports, reloads]);
-    // What cannot be used is told, and is shown to nobody.
+    // What cannot be used is told; its host is shown the port's first one.
     world.assignment.set(secret('b', { certificate: a.certificate, key: renewed.key }));
     await until(() => world.reports.length > reports);
     assert.deepEqual(
@@ -179,6 +179,7 @@ describe('TLS and plain connections through the proxy', () => {
         'secret default/b has a tls.key that is not of its tls.crt',
       ],
     );
+    await until(async () => (await shown('w.b.test')) === 'a.test');
     assert.equal(await shown('a.test'), 'a.test');
     assert.match((await talk(port, 'w.b.test', http('w.b.test'))).answer, /^HTTP\/1\.1 200/);
   });
