@@ -269,6 +269,7 @@ async function openPublisher(options: ControlPlaneOptions, home: Home): Promise<
   return openGitPublisher({
     url: options.repo,
     cacheDir: `${home.gitCache}.published`,
+    turns,
     ...(options.gitCredentials && { credentials: options.gitCredentials }),
     ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
   });

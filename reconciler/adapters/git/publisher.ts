@@ -10,6 +10,7 @@ import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts'
 import { blobId } from '../../core/sources/blob-id.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { GitPublisher, Published, RefChange, RefChanged } from '../../ports/git-publisher.ts';
+import { inTurns, UNSHARED, type TurnTaking } from '../../ports/turn-taking.ts';
 import { buildTree, type BuiltTree, type FileEntry } from './built-tree.ts';
 import { interruptible, missing, type ObjectEngine } from './engine.ts';
 import { findPlace, type PlaceOptions } from './place.ts';
@@ -22,6 +23,8 @@ import { createTreeWalk } from './tree-walk.ts';
 export interface GitPublisherOptions extends PlaceOptions {
   /** Where what is read is put; required for anything but a path. */
   readonly cacheDir: string;
+  /** Whom trees of many files are made beside. */
+  readonly turns?: TurnTaking;
 }
 
 /** What a ref is at, with what writing on top of it needs. */
@@ -41,6 +44,7 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
   const remote = found ? processRemote(url, hooklessServiceArgv(found.gitdir)) : asPushed;
   const { openIsomorphicEngine } = await import('./isomorphic-engine.ts');
   const own = found && interruptible(openIsomorphicEngine(found.gitdir));
+  const turns = options.turns ?? UNSHARED;
   const held = new Map<string, Tip>();
   const fetches = new Map<string, Promise<Fetched>>();
 
@@ -103,7 +107,7 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
       );
     const files = await createTreeWalk(engine)(revision.tree, signal);
     const entries = new Map(files.map(({ path, mode, oid }) => [path, { mode, oid }]));
-    return hold(ref, revision, entries, buildTree(entries));
+    return hold(ref, revision, entries, await inTurns(buildTree(entries), turns, signal));
   }
 
   function hold(ref: string, revision: Revision, entries: Tip['entries'], tree: BuiltTree): Tip {
@@ -123,8 +127,8 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
   async function commit(change: RefChange, signal: AbortSignal): Promise<RefChanged> {
     const { ref, put, remove } = change;
     const onto = change.onto && tipFor(change.onto);
-    const before = onto?.tree ?? buildTree(new Map());
-    if (onto && before.root !== onto.revision.tree)
+    const before = onto?.tree;
+    if (onto && before?.root !== onto.revision.tree)
       throw new TerminalError(
         'TreeInvalid',
         `${ref} of ${url} holds what cannot be written again as it is (a name that is not UTF-8): take it away there`,
@@ -138,13 +142,13 @@ export async function openGitPublisher(options: GitPublisherOptions): Promise<Gi
       entries.set(path, { mode: '100644', oid });
       if (!known.has(oid)) blobs.set(oid, { type: 'blob', content: Buffer.from(bytes) });
     }
-    const after = buildTree(entries);
-    if (onto && after.root === before.root) return 'same';
+    const after = await inTurns(buildTree(entries), turns, signal);
+    if (after.root === before?.root) return 'same';
     const from = onto?.revision.sha;
     const { author, at, message } = change;
     const made = formatCommit({ tree: after.root, parent: from, author, at, message });
     const trees = [...after.trees]
-      .filter(([oid]) => onto === undefined || !before.trees.has(oid))
+      .filter(([oid]) => before?.trees.has(oid) !== true)
       .map(([, content]): RawObject => ({ type: 'tree', content }));
     const objects: RawObject[] = [{ type: 'commit', content: made.content }, ...trees, ...blobs.values()];
     try {

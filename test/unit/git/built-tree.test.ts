@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { buildTree } from '../../../reconciler/adapters/git/built-tree.ts';
 import { PlumbError } from '../../../reconciler/core/errors.ts';
+import { finish } from '../../../reconciler/core/paced.ts';
 
 const OID = 'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391';
 const tree = (...paths: readonly string[]): string =>
-  buildTree(new Map(paths.map((path) => [path, { mode: '100644', oid: OID }]))).root;
+  finish(buildTree(new Map(paths.map((path) => [path, { mode: '100644', oid: OID }])))).root;
 
 describe('a tree that is built', () => {
   it('has the ids that git gives', () => {
