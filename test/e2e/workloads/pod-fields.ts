@@ -41,8 +41,42 @@ export const podFields: Theme = (fleet, round) => {
       ...spec,
     },
   });
+  const annotated = (one: object, annotations: Readonly<Record<string, string>>): object => ({
+    ...one,
+    metadata: { ...(one as Pod).metadata, annotations },
+  });
   const podOf = async (name: string): Promise<Pod | undefined> =>
     (await fleet().list('Pod', namespace)).find(({ metadata }) => metadata.name === name);
+
+  it('a pod is held to its bandwidth, and reaches what others do', async () => {
+    const limited = pod('limited', {
+      command: ['/bin/sh', '-c', 'sleep 1000'],
+      readinessProbe: {
+        exec: { command: ['/bin/sh', '-c', `nslookup self.${namespace}.svc.cluster.local`] },
+        periodSeconds: 1,
+        timeoutSeconds: 5,
+      },
+    });
+    const rates = { 'kubernetes.io/ingress-bandwidth': '10M', 'kubernetes.io/egress-bandwidth': '20M' };
+    const service = {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'self', namespace },
+      spec: { ports: [{ port: 80 }] },
+    };
+    await put(service, annotated(limited, rates));
+    const ready = await eventually('the pod is ready', 60, async () => {
+      const found = await podOf('limited');
+      return found && isReady(found) ? found : undefined;
+    });
+    const node = ready.spec.nodeName ?? '';
+    const route = await fleet().on(node, ['ip', 'route', 'show', `${ready.status?.podIP ?? ''}/32`]);
+    const [, id = ''] = /dev veth([0-9a-f]{8}) /.exec(route.stdout) ?? [];
+    const { stdout } = await fleet().on(node, ['tc', 'qdisc', 'show']);
+    assert.match(stdout, new RegExp(`qdisc tbf 1: dev veth${id} root .*rate 10Mbit`));
+    assert.match(stdout, new RegExp(`qdisc tbf 1: dev plumb-b${id} root .*rate 20Mbit`));
+    await remove();
+  });
 
   it('a pod shares what it has, sees an image, and ends by its own signal', async () => {
     const script = 'trap "exit 7" USR1; while true; do sleep 0.1; done';
