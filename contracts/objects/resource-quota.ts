@@ -42,6 +42,8 @@ export const ResourceQuotaManifest = object({
 export interface QuotaBooking {
   /** resourceVersion of the object that is changed; absent where it is made. */
   readonly base?: string;
+  /** Where it is made: the newest resourceVersion that whoever books had seen. */
+  readonly since?: string;
   readonly at: string;
   /** What the object uses after the write. */
   readonly uses: ResourceList;

@@ -53,6 +53,10 @@ interface Table<S extends AnyStored, Key extends AnyKey> {
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 2000;
 
+/** For how long deletions are known: longer than a quota believes in a write that does not show. */
+const GONE_MS = 120_000;
+const MOST_GONE = 20_000;
+
 /**
  * Serves one incarnation of the store: after StoreLost, make a new one. Listeners hear each change exactly once and in
  * order per object, whether it came from the stream, from a listing or from an own write; a change that a newer one
@@ -68,6 +72,9 @@ export class StoreCache implements StoreView {
    * write in flight.
    */
   readonly #tombstones = new Map<AnyKey, string>();
+  /** Of the last minutes, the oldest first. */
+  readonly #gone = new Map<AnyKey, { readonly version: string; readonly at: number }>();
+  #newest = '0';
   readonly #listeners = new Set<ChangeListener>();
   readonly #customListeners = new Set<ChangeListener<StoredUnstructured>>();
   readonly #synced = deferred<undefined>();
@@ -226,6 +233,27 @@ export class StoreCache implements StoreView {
     return this.#position;
   }
 
+  /** Of all that was seen, own writes among it. */
+  get newest(): string {
+    return this.#newest;
+  }
+
+  /** Whether an object with that key was deleted after that version, in the last two minutes. */
+  hasGone(key: AnyKey, since: string): boolean {
+    const gone = this.#gone.get(key);
+    return gone !== undefined && compareVersions(gone.version, since) > 0;
+  }
+
+  #noteGone(key: AnyKey, version: string): void {
+    const now = this.#clock.monotonic();
+    this.#gone.delete(key);
+    this.#gone.set(key, { version, at: now });
+    for (const [oldest, { at }] of this.#gone) {
+      if (now - at < GONE_MS && this.#gone.size <= MOST_GONE) break;
+      this.#gone.delete(oldest);
+    }
+  }
+
   async #relist(signal: AbortSignal): Promise<void> {
     const { objects, resourceVersion } = await this.#store.list(undefined, signal);
     for (const object of objects) {
@@ -290,6 +318,7 @@ export class StoreCache implements StoreView {
     const version = object.metadata.resourceVersion;
     const before = table.get(key);
     const known = before?.metadata.resourceVersion ?? this.#tombstones.get(key) ?? this.#listedAt;
+    if (compareVersions(version, this.#newest) > 0) this.#newest = version;
     if (compareVersions(version, known) <= 0) return;
     if (type === 'put' && before && before.metadata.uid !== object.metadata.uid) {
       // Deleted and made anew between two listings: what went with it, or waited for its end, hears of that end.
@@ -304,6 +333,7 @@ export class StoreCache implements StoreView {
     } else {
       previous = table.remove(key);
       this.#tombstones.set(key, version);
+      this.#noteGone(key, version);
       if (previous === undefined) return;
     }
     for (const listener of listeners) {

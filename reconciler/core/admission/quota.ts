@@ -87,7 +87,7 @@ export function chargeQuotas(
       account.added += 1;
       const { resourceVersion: base } = charged.old?.metadata ?? {};
       account.booked.set(key, {
-        ...(base !== undefined && { base }),
+        ...(base !== undefined ? { base } : view.newest !== undefined && { since: view.newest }),
         at: kubeTime(now),
         uses: listOf(uses),
       });

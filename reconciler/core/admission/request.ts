@@ -24,6 +24,10 @@ export interface AdmissionView {
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
   /** What the quota counts, kept up as objects change; where it is absent, its namespace is counted each time. */
   quotaCount?(quota: StoredResourceQuota): Counted;
+  /** The newest resourceVersion of all that was seen. */
+  readonly newest?: string;
+  /** Whether an object that was made after that version has been seen to go, not long ago. */
+  hasGone?(key: ObjectKey, since: string): boolean;
 }
 
 interface Asked {

@@ -28,6 +28,8 @@ export interface QuotaReader {
   list<K extends Kind>(kind: K, namespace?: string): readonly StoredOf<K>[];
   /** Kept up with what is listed; where it is absent, that is counted each time. */
   quotaCount?(quota: StoredResourceQuota): Counted;
+  /** Whether an object that was made after that version has been seen to go, not long ago. */
+  hasGone?(key: ObjectKey, since: string): boolean;
 }
 
 /** How long a write may be under way that does not show. Longer than the store lets any take. */
@@ -51,6 +53,8 @@ export function standingOf(quota: StoredResourceQuota, reader: QuotaReader, now:
     const leftMs = Date.parse(booking.at) + BOOKED_MS - now.getTime();
     const live: KubeObject | undefined = reader.get(key as ObjectKey);
     // By a clock that was set back a booking would last for long.
+    // What was made and went before anybody counted shows no more.
+    if (!live && booking.since !== undefined && reader.hasGone?.(key as ObjectKey, booking.since) === true) continue;
     if (live?.metadata.resourceVersion !== booking.base || !(leftMs > 0 && leftMs <= 2 * BOOKED_MS)) continue;
     booked.set(key, booking);
     waits.push(leftMs);
