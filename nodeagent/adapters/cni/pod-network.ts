@@ -63,8 +63,14 @@ export function createPodNetwork({ run, config, readEnd }: PodNetworkSettings): 
       const cable = String((await cableTo(address, signal))?.['ifname']);
       const device = shapingDevice(cable);
       if (device === undefined) throw new Error(`there is no cable to ${address} whose traffic could be limited`);
-      if (rates.egress !== undefined && !(await shapingDevices(signal)).includes(device))
-        await ask(['ip', 'link', 'add', 'name', device, 'type', 'ifb'], signal);
+      const isThere = async (): Promise<boolean> => (await shapingDevices(signal)).includes(device);
+      if (rates.egress !== undefined && !(await isThere())) {
+        const added = ask(['ip', 'link', 'add', 'name', device, 'type', 'ifb'], signal);
+        // Containers of one pod start at the same time: another one's start may have been faster.
+        await added.catch(async (error: unknown) => {
+          if (!(await isThere())) throw error;
+        });
+      }
       for (const argv of shapingCommands(cable, device, rates)) await ask(argv, signal);
     },
 

@@ -154,7 +154,10 @@ describe('addresses of sandboxes that are gone', () => {
       const named = JSON.parse(await host.run(['ip', '-j', 'netns', 'list'])) as { name: string; id?: number }[];
       const namespace = named.find((one) => one.id === links[0]?.link_netnsid)?.name ?? '';
       const inPod = ['nsenter', `--net=/run/netns/${namespace}`];
-      for (let times = 0; times < 2; times += 1) await network.limit(address, { ingress: RATE, egress: RATE }, signal);
+      // As containers of one pod do that start at the same time, and one that starts again later.
+      const limit = (): Promise<void> => network.limit(address, { ingress: RATE, egress: RATE }, signal);
+      await Promise.all([limit(), limit(), limit()]);
+      await limit();
       assert.match(await devices(), new RegExp(`${shaper}: .*UP`));
 
       /** Milliseconds that it takes. */
