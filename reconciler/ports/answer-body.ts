@@ -1,4 +1,4 @@
-/** The body of an answer that a node gives, never longer than the caller takes. */
+/** The body of an answer, never longer than the caller takes. */
 import { RetryableError } from '../core/errors.ts';
 
 /**
@@ -11,7 +11,7 @@ export async function answerBody(chunksOf: AsyncIterable<Buffer>, maxBytes: numb
   for await (const chunk of chunksOf) {
     length += chunk.length;
     if (length > maxBytes)
-      throw new RetryableError('AnswerTooLarge', `the agent's answer is longer than ${maxBytes} bytes`);
+      throw new RetryableError('AnswerTooLarge', `the answer is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

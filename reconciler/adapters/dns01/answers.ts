@@ -3,6 +3,7 @@ import { NODATA, NOTFOUND } from 'node:dns';
 import { lookup, Resolver } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { errorText } from '../../../contracts/errors.ts';
+import { onAbort, unlessAborted } from '../../../contracts/signals.ts';
 import type { ChallengeRecord } from '../../core/certificates/dns01.ts';
 
 export interface DnsServer {
@@ -34,13 +35,12 @@ export async function missingAt(
 }
 
 async function textsOf(host: string, port: number, name: string, signal: AbortSignal): Promise<readonly string[]> {
-  const address = isIP(host) === 0 ? (await lookup(host)).address : host;
+  const address = isIP(host) === 0 ? (await unlessAborted(signal, lookup(host))).address : host;
   const resolver = new Resolver({ timeout: TIMEOUT_MS, tries: 2 });
   resolver.setServers([isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`]);
-  const cancel = (): void => {
+  const letGo = onAbort(signal, () => {
     resolver.cancel();
-  };
-  signal.addEventListener('abort', cancel, { once: true });
+  });
   try {
     return (await resolver.resolveTxt(name)).map((parts) => parts.join(''));
   } catch (error) {
@@ -48,6 +48,6 @@ async function textsOf(host: string, port: number, name: string, signal: AbortSi
     if (code === NODATA || code === NOTFOUND) return [];
     throw error;
   } finally {
-    signal.removeEventListener('abort', cancel);
+    letGo();
   }
 }

@@ -19,7 +19,9 @@ export const CLOUDFLARE_API: CloudflareApi = { url: 'https://api.cloudflare.com/
 
 /** What names a zone or a record in a path. */
 const Id = z.string().regex(/^[A-Za-z0-9-]{1,64}$/);
-const Zones = z.array(z.object({ id: Id, name: z.string(), name_servers: z.array(z.string()).default([]) }));
+/** Two, most often. */
+const NameServers = z.array(z.string()).max(16);
+const Zones = z.array(z.object({ id: Id, name: z.string(), name_servers: NameServers.default([]) }));
 type Zone = z.infer<typeof Zones>[number];
 const Records = z.array(z.object({ id: Id, content: z.string() }));
 const Answer = z.object({

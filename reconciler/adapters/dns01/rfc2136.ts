@@ -14,6 +14,9 @@ const UDP_SECONDS = 3;
 /** How long the record may be believed; servers have it for moments. */
 const TTL_SECONDS = 60;
 const MOST_BYTES = 16 * 1024;
+/** What may stand in a line of its input: each line is a command. */
+const NAME = /^[A-Za-z0-9_.-]{1,253}$/;
+const TEXT = /^[A-Za-z0-9_-]{1,255}$/;
 
 /** Has `record` added or deleted. Throws {@link failure}, or the signal's reason. */
 export async function update(
@@ -24,6 +27,8 @@ export async function update(
 ): Promise<void> {
   signal.throwIfAborted();
   const { host, port, tsig, overTcp } = server;
+  if (!NAME.test(name) || !TEXT.test(value))
+    throw failure(`DNS server ${host}`, `${JSON.stringify(name)} is no name of a record`);
   const input = [
     `server ${host} ${port}`,
     ...(tsig ? [`key ${tsig.algorithm}:${tsig.name} ${tsig.secret}`] : []),

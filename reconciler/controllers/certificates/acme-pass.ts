@@ -6,6 +6,7 @@ import { createHash, type KeyObject } from 'node:crypto';
 import {
   CHALLENGE_FINALIZER,
   FOR_CERT_MANAGER,
+  Hostname,
   NEXT_PRIVATE_KEY,
   objectKey,
   type AcmeIssuer,
@@ -88,6 +89,8 @@ function unfitFor(
   const { ipAddresses, uris, emailAddresses } = spec;
   if (names.length === 0 || ipAddresses.length + uris.length + emailAddresses.length > 0)
     return 'an ACME issuer issues for dnsNames alone';
+  const noName = names.find((name) => !Hostname.safeParse(name).success);
+  if (noName !== undefined) return `an ACME issuer issues for DNS names alone, and ${JSON.stringify(noName)} is none`;
   const alone = names.find((name) => !solverFor(name, metadata.labels, acme.solvers));
   if (alone === undefined) return undefined;
   const why = alone.startsWith('*.') ? ': a wildcard needs a solver with dns01' : '';

@@ -14,17 +14,16 @@ export async function dnsWaits(
   signal: AbortSignal,
 ): Promise<{ readonly presented: boolean; readonly why: string } | undefined> {
   const provider = providerFor(challenge, deps);
-  let presented = challenge.status?.presented === true;
-  if (typeof provider === 'string') return { presented, why: provider };
+  if (typeof provider === 'string') return { presented: false, why: provider };
   const record = recordOf(challenge.spec);
   try {
-    if (!presented) await deps.records.add(provider, record, signal);
-    presented = true;
+    // Each time: somebody may have taken it away.
+    await deps.records.add(provider, record, signal);
     const why = await deps.records.missing(provider, record, signal);
-    return why === undefined ? undefined : { presented, why };
+    return why === undefined ? undefined : { presented: true, why };
   } catch (error) {
     signal.throwIfAborted();
-    return { presented, why: errorText(error) };
+    return { presented: false, why: errorText(error) };
   }
 }
 

@@ -52,6 +52,12 @@ describe('a server that does not take an update', () => {
     await failsWith(providerAt(knot), /the update was not made/, { name: '_acme-challenge.example.org', value: 'x' });
   });
 
+  it('is given no line of its own by a name or a text', async () => {
+    const line = 'x.example.com\nupdate delete example.com. NS\nsend\n';
+    await failsWith(providerAt(knot), /is no name of a record/, { name: line, value: 'x' });
+    await failsWith(providerAt(knot), /is no name of a record/, { ...record, value: 'x"\nsend' });
+  });
+
   it('takes one over TCP', async () => {
     const overTcp = { ...providerAt(knot), overTcp: true } as DnsProvider;
     await records.add(overTcp, { name: '_acme-challenge.tcp.example.com', value: 'y' }, signal);

@@ -108,6 +108,28 @@ describe('issuing', () => {
       assert.deepEqual(texts(), []);
     });
 
+    it('makes the record again that somebody has taken away meanwhile', async () => {
+      const { write, records } = await open(new MemoryVault());
+      const missing = records.missing.bind(records);
+      let looks = 0;
+      records.missing = async (provider, record, signal) => {
+        looks += 1;
+        if (looks > 1) return missing(provider, record, signal);
+        await records.remove(provider, record, signal);
+        return 'it is not there';
+      };
+      await write(token, zone, wanted('web', { dnsNames: ['web.example.com'] }));
+      await ready('web');
+      assert.ok(looks > 1);
+    });
+
+    it('a common name that is no DNS name is asked of nobody', async () => {
+      const { write, world, acme } = await open(new MemoryVault());
+      await write(token, zone, wanted('web', { commonName: 'x.example.com\nsend', dnsNames: ['x.example.com'] }));
+      await world.until(() => told().includes('issues for DNS names alone'), 'it is told');
+      assert.deepEqual(acme.ordered, []);
+    });
+
     it('a name that only HTTP-01 could show has no solver as a wildcard', async () => {
       const { write, world } = await open(new MemoryVault());
       await write(acmeIssuer(), wanted('web', { dnsNames: ['*.example.com'] }));
