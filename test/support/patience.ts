@@ -7,6 +7,7 @@ import { availableParallelism, loadavg } from 'node:os';
 /** At most so many times the bound, however much the machine has to do. */
 const MOST = 5;
 const LOOK_EVERY_MS = 500;
+const POLLED_EVERY_MS = 25;
 
 /** How many times longer than alone something takes now. Source: proc(5), /proc/loadavg: processes that run or would. */
 function stretch(): number {
@@ -41,4 +42,12 @@ export function inPatience(ms: number): AbortSignal {
     over.abort(new Error(`not within ${ms} ms`));
   }, LOOK_EVERY_MS).unref();
   return over.signal;
+}
+
+/** Resolves once `look` holds: for what tells nobody that it changed. Rejects, with what `why` says, when it has been long enough. */
+export async function polled(ms: number, look: () => boolean, why: () => string): Promise<void> {
+  for (const isOver = patience(ms); !look();) {
+    if (isOver()) throw new Error(`not within ${ms} ms: ${why()}`);
+    await new Promise((resolve) => setTimeout(resolve, POLLED_EVERY_MS));
+  }
 }

@@ -9,12 +9,12 @@ import { readObjects, type ReadResult } from '../manifests/read-object.ts';
 import { MAX_FILE_BYTES, type TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, Diagnostic, ParsedFile } from '../manifests/types.ts';
 import type { Paced, PacedRunner } from '../paced.ts';
+import { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
-import { SearchWork } from './matching-paths.ts';
+import { MAX_WORK } from './matching-paths.ts';
 import type { DesiredApp } from './one-app.ts';
 import { dataId, parsingData } from './set-data.ts';
 import {
-  ElementRoom,
   elementsOf,
   filesOf,
   findPaths,
@@ -24,7 +24,7 @@ import {
   type SetElement,
 } from './set-elements.ts';
 import { SetFindings } from './set-findings.ts';
-import { Room, SetTemplate } from './set-template.ts';
+import { MAX_GENERATED, SetTemplate } from './set-template.ts';
 
 /** What all files have together that AppSets read. */
 export const MAX_SET_BYTES = 16 * 1024 * 1024;
@@ -63,7 +63,7 @@ export async function expandSets(input: SetsInput): Promise<Expansion> {
   const sorted = input.sets.toSorted((a, b) => byPlace(a.desired, b.desired));
   const sets = sorted.slice(0, MAX_SETS);
   const more = sorted[MAX_SETS];
-  const work = new SearchWork();
+  const work = new Allowance(MAX_WORK);
   const found = await input.run(finding(sets, input.tree, work));
   const paths = new Set(sets.flatMap((set, i) => filesOf(set, found[i] ?? [])));
   const data = await readData([...paths].sort(), input);
@@ -90,7 +90,7 @@ const NO_FINDING = { severity: 'error', code: '', message: '' } as const;
 function* finding(
   sets: readonly DesiredSet[],
   tree: FileTree,
-  work: SearchWork,
+  work: Allowance,
 ): Paced<readonly (readonly FoundPaths[])[]> {
   const found: (readonly FoundPaths[])[] = [];
   for (const set of sets) found.push(yield* findPaths(set, tree, work));
@@ -140,15 +140,15 @@ function* expanding(
   sets: readonly DesiredSet[],
   found: readonly (readonly FoundPaths[])[],
   data: ReadonlyMap<string, ParsedFile>,
-  work: SearchWork,
+  work: Allowance,
   { written, machines, tree, cache }: SetsInput,
 ): Paced<Pick<Expansion, 'parsed' | 'diagnostics'>> {
   const sources = { tree, data, work, machines: machinesIn(machines) };
   const names = new Map(written.map(({ app, desired }) => [app.metadata.name, place(desired)]));
-  const room = new Room();
+  const room = new Allowance(MAX_GENERATED);
   const parsed: ParsedFile[] = [];
   const diagnostics: Diagnostic[] = [];
-  const elementRoom = new ElementRoom();
+  const elementRoom = new Allowance(MAX_SET_ELEMENTS);
   for (const [i, one] of sets.entries()) {
     const { desired, set } = one;
     const findings = new SetFindings(set.metadata.name);
@@ -197,7 +197,7 @@ function appOf(
   element: SetElement,
   template: SetTemplate,
   { position }: DesiredObject,
-  room: Room,
+  room: Allowance,
   cache: ManifestCache,
   told: SetFindings,
 ): ParsedFile | 'no room' | undefined {

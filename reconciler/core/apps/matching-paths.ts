@@ -1,26 +1,16 @@
 /** Folders and files of a commit that patterns name, with a bound on the search. */
 import { MAX_SET_ELEMENTS, type AppSetPaths } from '../../../contracts/objects/index.ts';
 import type { Paced } from '../paced.ts';
+import type { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
 import { Glob, pathMatcher, type GlobState } from './glob.ts';
 
 /**
- * Comparisons of a few characters, about half a second: ten patterns that begin with `**` in a repository of 100,000
+ * What all searches of a commit may cost together: comparisons of a few characters, about half a second: ten patterns that begin with `**` in a repository of 100,000
  * files take less.
  */
-const MAX_WORK = 5_000_000;
+export const MAX_WORK = 5_000_000;
 const NAMES_AT_ONCE = 256;
-
-/** What all searches of a commit may cost together. */
-export class SearchWork {
-  #left = MAX_WORK;
-
-  /** False once there is none left. */
-  take(cost: number): boolean {
-    this.#left -= cost;
-    return this.#left >= 0;
-  }
-}
 
 /** More work, or more paths, than anybody means. */
 export type TooMuch = 'work' | 'paths';
@@ -33,7 +23,7 @@ export function* matchingPaths(
   tree: FileTree,
   what: 'folders' | 'files',
   { include, exclude = [] }: AppSetPaths,
-  work: SearchWork,
+  work: Allowance,
 ): Paced<readonly string[] | TooMuch> {
   const globs = include.map((pattern) => new Glob(pattern));
   const isExcluded = exclude.map(pathMatcher);

@@ -1,6 +1,5 @@
 /** What the generators of an AppSet give, from the commit alone. */
 import {
-  MAX_SET_ELEMENTS,
   readKey,
   selectorMatches,
   type AppSet,
@@ -13,8 +12,9 @@ import { isManifestName, type TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, ParsedFile, Position } from '../manifests/types.ts';
 import { shortened } from '../manifests/wording.ts';
 import type { Paced } from '../paced.ts';
+import type { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
-import { matchingPaths, type SearchWork, type TooMuch } from './matching-paths.ts';
+import { matchingPaths, type TooMuch } from './matching-paths.ts';
 import { folderOf } from './paths.ts';
 import type { SetFindings } from './set-findings.ts';
 
@@ -36,7 +36,7 @@ export interface SetElement {
 export type FoundPaths = readonly string[] | TooMuch | undefined;
 
 /** Of each generator of the set, in order; undefined of those that look for none. */
-export function* findPaths({ set }: DesiredSet, tree: FileTree, work: SearchWork): Paced<readonly FoundPaths[]> {
+export function* findPaths({ set }: DesiredSet, tree: FileTree, work: Allowance): Paced<readonly FoundPaths[]> {
   const found: FoundPaths[] = [];
   for (const { directories, files } of set.spec.generators) {
     if (directories) found.push(yield* matchingPaths(tree, 'folders', directories, work));
@@ -55,21 +55,11 @@ export function filesOf({ set }: DesiredSet, found: readonly FoundPaths[]): read
 
 export interface ElementSources {
   readonly tree: FileTree;
-  readonly work: SearchWork;
+  readonly work: Allowance;
   /** By name; those of the commit. */
   readonly machines: readonly Machine[];
   /** What files hold that were read. */
   readonly data: ReadonlyMap<string, ParsedFile>;
-}
-
-/** Elements that all sets of a commit may still have. */
-export class ElementRoom {
-  #left = MAX_SET_ELEMENTS;
-
-  /** False once there is none left. */
-  take(): boolean {
-    return --this.#left >= 0;
-  }
 }
 
 /**
@@ -80,7 +70,7 @@ export function elementsOf(
   { desired, set }: DesiredSet,
   found: readonly FoundPaths[],
   sources: ElementSources,
-  room: ElementRoom,
+  room: Allowance,
   findings: SetFindings,
 ): readonly SetElement[] | undefined {
   const elements = new Map<string, SetElement>();

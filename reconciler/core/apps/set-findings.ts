@@ -28,10 +28,6 @@ export class SetFindings {
     this.#add(diagnostic, element);
   }
 
-  get hasErrors(): boolean {
-    return this.#moreSeverity === 'error' || [...this.#found.values()].some(({ first }) => first.severity === 'error');
-  }
-
   all(): readonly Diagnostic[] {
     const all = [...this.#found.values()].map(({ first, words, count }): Diagnostic => {
       const element = words === '' ? '' : `, element ${words}${count > 1 ? ` and ${count - 1} more` : ''}`;

@@ -9,6 +9,7 @@ import type { Position } from '../manifests/types.ts';
 import { shortened } from '../manifests/wording.ts';
 import type { ScalarValue } from '../manifests/yaml-scalars.ts';
 import { pathText, type FieldPath, type YamlField, type YamlMap, type YamlNode } from '../manifests/yaml-tree.ts';
+import type { Allowance } from './allowance.ts';
 import type { DesiredSet, SetElement } from './set-elements.ts';
 import { isWrong, setText, type SetText } from './set-text.ts';
 
@@ -22,17 +23,6 @@ const TOO_LARGE = {
   message: `makes an App of more than ${MAX_APP / 1024 / 1024} MiB, a value counted as ${VALUE_SIZE} characters and its own`,
   hint: 'keep values in files that helm.valuesFiles names',
 };
-
-/** What may still be generated. */
-export class Room {
-  #left = MAX_GENERATED;
-
-  /** False once there is none left. */
-  take(size: number): boolean {
-    this.#left -= size;
-    return this.#left >= 0;
-  }
-}
 
 export interface FilledApp {
   readonly root: YamlMap;
@@ -78,7 +68,7 @@ export class SetTemplate {
     return new Findings(this.#desired.file, new Places(this.#places), '');
   }
 
-  fill({ values }: SetElement, room: Room): FilledApp | Unfilled {
+  fill({ values }: SetElement, room: Allowance): FilledApp | Unfilled {
     const filling = new Filling(values, this.#places, room);
     const root = filling.node(this.#parts);
     if (filling.isOver) return filling.size > MAX_APP ? [{ at: this.#desired, ...TOO_LARGE }] : 'no room';
@@ -111,12 +101,12 @@ export class SetTemplate {
 class Filling {
   readonly #values: JsonObject;
   readonly #places: readonly Position[];
-  readonly #room: Room;
+  readonly #room: Allowance;
   readonly wrong: NotFilled[] = [];
   isOver = false;
   size = 0;
 
-  constructor(values: JsonObject, places: readonly Position[], room: Room) {
+  constructor(values: JsonObject, places: readonly Position[], room: Allowance) {
     this.#values = values;
     this.#places = places;
     this.#room = room;

@@ -11,6 +11,7 @@ import { testAuthority, type TestAuthority } from '../../support/git/certificate
 import { makeFolder } from '../../support/folder.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
+import { polled } from '../../support/patience.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
@@ -108,10 +109,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
       /^Outcome: Healthy$/m.test(git('notes', '--ref=plumbline', 'show', sha)) &&
       git('log', '-1', '--format=%B', 'rendered').includes(sha) &&
       git('ls-tree', '-r', '--name-only', 'rendered').includes('default/Deployment.apps/web.yaml');
-    for (let left = 300; !isThere(); left--) {
-      if (left === 0) assert.fail(`${git('log', '-2', '--all')}\n${(await run('status')).stdout}`);
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await polled(30_000, isThere, () => git('log', '-2', '--all'));
   }
 
   /**

@@ -4,7 +4,7 @@ import type { StoredDeployment } from '../../../contracts/objects/index.ts';
 import { MemoryGitPublisher, MemoryRefs } from '../../../reconciler/adapters/memory/git-publisher.ts';
 import { TerminalError } from '../../../reconciler/core/errors.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
-import { inPatience } from '../../support/patience.ts';
+import { inPatience, polled } from '../../support/patience.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench, type SyncBenchOptions } from './sync-bench.ts';
 
 const signal = inPatience(120_000);
@@ -41,13 +41,8 @@ describe('outcomes as notes of a real repository', () => {
     }
   }
 
-  async function until(what: () => boolean, name: string): Promise<void> {
-    for (let left = 400; left > 0; left--) {
-      if (what()) return;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-    assert.fail(`${name} did not happen: ${JSON.stringify(bench?.status(), null, 1)}`);
-  }
+  const until = (what: () => boolean, name: string): Promise<void> =>
+    polled(10_000, what, () => `${name}: ${JSON.stringify(bench?.status(), null, 1)}`);
 
   const told = (sha: string, outcome: string): Promise<void> =>
     until(() => noteOf(sha).includes(`\nOutcome: ${outcome}\n`), `${sha} noted as ${outcome}`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
+import { polled } from '../../support/patience.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench } from './sync-bench.ts';
 
 const asked = (branch = 'rendered'): string => `${CLUSTER}  publish: {rendered: {branch: ${branch}}}\n`;
@@ -35,13 +36,8 @@ describe('rendered objects on a branch of a real repository', () => {
     }
   }
 
-  async function until(what: () => boolean, name: string): Promise<void> {
-    for (let left = 400; left > 0; left--) {
-      if (what()) return;
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-    assert.fail(`${name} did not happen: ${JSON.stringify(bench.status(), null, 1)}\n${git('log', 'rendered')}`);
-  }
+  const until = (what: () => boolean, name: string): Promise<void> =>
+    polled(10_000, what, () => `${name}: ${JSON.stringify(bench.status(), null, 1)}\n${git('log', 'rendered')}`);
 
   const published = () => bench.status()?.conditions?.find(({ type }) => type === 'Published');
   const at = (sha: string): Promise<void> =>
