@@ -11,10 +11,11 @@ type RedisValue =
   | { readonly zset: readonly (readonly [member: string, score: string])[] }
   | { readonly stream: readonly (readonly [id: string, fields: readonly string[]])[] };
 
-/** `client` speaks RESP2 (`replyMapping: 'legacy'`). */
+/** `client` speaks RESP2 (`replyMapping: 'legacy'`). A key that goes or expires between two commands is left out. */
 export async function redisText(client: Redis): Promise<RedisText> {
   const keys = (await client.keys('*')).sort();
-  return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, await valueOf(client, key)] as const)));
+  const values = await Promise.all(keys.map((key) => valueOf(client, key)));
+  return Object.fromEntries(keys.flatMap((key, at) => (values[at] === undefined ? [] : [[key, values[at]] as const])));
 }
 
 /** In place of all that is there. */
@@ -30,7 +31,7 @@ export async function restoreRedisText(client: Redis, text: RedisText): Promise<
   }
 }
 
-async function valueOf(client: Redis, key: string): Promise<RedisValue> {
+async function valueOf(client: Redis, key: string): Promise<RedisValue | undefined> {
   const type = await client.type(key);
   switch (type) {
     case 'string':
@@ -45,6 +46,8 @@ async function valueOf(client: Redis, key: string): Promise<RedisValue> {
       return { zset: pairs(await client.zrange(key, '0', '-1', 'WITHSCORES')) };
     case 'stream':
       return { stream: await client.xrange(key, '-', '+') };
+    case 'none':
+      return undefined;
     default:
       throw new TypeError(`${key} is a ${type}`);
   }
