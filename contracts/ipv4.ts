@@ -9,15 +9,47 @@ export interface Range {
   readonly prefix: number;
 }
 
-/** Whether text is an address as Linux prints it: four decimal numbers, none with a leading zero. */
+const ZERO = 48;
+const DOT = 46;
+/** `255.255.255.255`. */
+const LONGEST = 15;
+
+/**
+ * An address as Linux prints it: four decimal numbers, none with a leading zero; undefined for other text. Read in one
+ * go: each question of a pod for a name, and each object that tells an address, comes by here.
+ */
+export function readAddress(text: string): number | undefined {
+  if (text.length > LONGEST) return undefined;
+  let [address, part, digits, dots] = [0, 0, 0, 0];
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === DOT) {
+      if (digits === 0) return undefined;
+      address = address * 256 + part;
+      dots += 1;
+      part = digits = 0;
+      continue;
+    }
+    const digit = code - ZERO;
+    // Nothing follows a zero that comes first.
+    if (digit < 0 || digit > 9 || (digits > 0 && part === 0)) return undefined;
+    part = part * 10 + digit;
+    digits += 1;
+    if (part > 255) return undefined;
+  }
+  return dots === 3 && digits > 0 ? address * 256 + part : undefined;
+}
+
+/** Whether text is an address; see {@link readAddress}. */
 export function isAddress(text: string): boolean {
-  return /^(0|[1-9]\d{0,2})(\.(0|[1-9]\d{0,2})){3}$/.test(text) && text.split('.').every((part) => Number(part) <= 255);
+  return readAddress(text) !== undefined;
 }
 
 /** Throws RangeError for text that is no address. */
 export function parseAddress(text: string): number {
-  if (!isAddress(text)) throw new RangeError(`not an IPv4 address: ${text}`);
-  return text.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
+  const address = readAddress(text);
+  if (address === undefined) throw new RangeError(`not an IPv4 address: ${text}`);
+  return address;
 }
 
 export function formatAddress(address: number): string {
@@ -28,9 +60,10 @@ export function formatAddress(address: number): string {
 export function readRange(cidr: string): Range | undefined {
   const [address = '', bits = '', ...rest] = cidr.split('/');
   const prefix = Number(bits);
-  if (rest.length > 0 || !/^\d{1,2}$/.test(bits) || prefix > 32 || !isAddress(address)) return undefined;
+  const start = readAddress(address);
+  if (rest.length > 0 || !/^\d{1,2}$/.test(bits) || prefix > 32 || start === undefined) return undefined;
   const size = 2 ** (32 - prefix);
-  return { first: Math.floor(parseAddress(address) / size) * size, size, prefix };
+  return { first: Math.floor(start / size) * size, size, prefix };
 }
 
 /** As {@link readRange}; throws RangeError for what is no range. */
@@ -55,7 +88,8 @@ export function rangeHolds({ first, size }: Pick<Range, 'first' | 'size'>, addre
 
 /** Whether text is an address of the range. */
 export function rangeHas(range: Range, text: string): boolean {
-  return isAddress(text) && rangeHolds(range, parseAddress(text));
+  const address = readAddress(text);
+  return address !== undefined && rangeHolds(range, address);
 }
 
 /** Whether two ranges share an address. */
@@ -79,8 +113,8 @@ export function subrange(range: Range, prefix: number, index: number): string | 
 export function addressBlock(text: string): Pick<Range, 'first' | 'size'> | undefined {
   const [from = '', to, ...more] = text.split('-').map((part) => part.trim());
   if (to === undefined) return readRange(from);
-  if (more.length > 0 || !isAddress(from) || !isAddress(to)) return undefined;
-  const first = parseAddress(from);
-  const size = parseAddress(to) - first + 1;
+  const [first, last] = [readAddress(from), readAddress(to)];
+  if (more.length > 0 || first === undefined || last === undefined) return undefined;
+  const size = last - first + 1;
   return size < 1 ? undefined : { first, size };
 }

@@ -2,13 +2,60 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   canonicalRange,
+  formatAddress,
   nthAddress,
+  parseAddress,
   parseRange,
+  readAddress,
   rangeHas,
   rangesOverlap,
   readRange,
   subrange,
 } from '../../contracts/ipv4.ts';
+
+describe('IPv4 addresses', () => {
+  for (const [text, address] of [
+    ['0.0.0.0', 0],
+    ['1.2.3.4', 0x01020304],
+    ['10.0.100.209', 0x0a0064d1],
+    ['255.255.255.255', 0xffffffff],
+  ] as const)
+    it(`${text} is one, and is written as it was read`, () => {
+      assert.equal(parseAddress(text), address);
+      assert.equal(formatAddress(address), text);
+    });
+
+  for (const text of [
+    '',
+    '.',
+    '...',
+    '1.2.3',
+    '1.2.3.',
+    '.1.2.3',
+    '1..2.3',
+    '1.2.3.4.',
+    '1.2.3.4.5',
+    '0.0.0.0.0.0.0.0',
+    '256.1.1.1',
+    '1.1.1.256',
+    '1.1.1.1000',
+    '00.1.1.1',
+    '1.01.1.1',
+    '1.1.1.00',
+    '+1.1.1.1',
+    '1.1.1.1 ',
+    ' 1.1.1.1',
+    '1.1.1.1\n',
+    '1.1.1.a',
+    '1,1,1,1',
+    '::1',
+    '１.1.1.1',
+  ])
+    it(`${JSON.stringify(text)} is none`, () => {
+      assert.equal(readAddress(text), undefined);
+      assert.throws(() => parseAddress(text), RangeError);
+    });
+});
 
 describe('IPv4 ranges', () => {
   const cases: readonly (readonly [a: string, b: string, overlap: boolean])[] = [

@@ -28,8 +28,7 @@ const HEADER_LENGTH = 12;
 export function questionType(message: Uint8Array): string {
   let at = HEADER_LENGTH;
   for (let length = message[at] ?? 0; length > 0; length = message[at] ?? 0) at += length + 1;
-  const [high = 0, low = 0] = message.subarray(at + 1, at + 3);
-  return TYPES.get(high * 256 + low) ?? 'other';
+  return TYPES.get((message[at + 1] ?? 0) * 256 + (message[at + 2] ?? 0)) ?? 'other';
 }
 
 /** Of an answer; one that is no message is none. */
