@@ -7,6 +7,7 @@ import { isKeyOf, objectKey, type ObjectKey } from '../../contracts/objects/key.
 import type { Service } from '../../contracts/objects/index.ts';
 import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
 import { ownAddress } from '../core/data-plane/network.ts';
+import { ServiceIndex } from '../core/data-plane/service-index.ts';
 import { announcedAddresses, holds, watchedBy, type AnnouncedAddress } from '../core/load-balancer/holders.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Neighbourhood } from '../ports/neighbourhood.ts';
@@ -65,6 +66,11 @@ export function startAddressHolder({
   const stop = new AbortController();
   const listeners = new Set<() => void>();
   const balancers = new Map<ObjectKey<'Service'>, Service>();
+  /** Of the balancers, those whose address goes where their endpoints are. */
+  const keepers = new Set<ObjectKey<'Service'>>();
+  /** Kept up while there are such. */
+  const index = new ServiceIndex();
+  let isIndexed = false;
   const watching = new Map<string, Watched>();
   /** What an agent before this one held, for as long as it is not known who is there. */
   const inherited = new Set(before);
@@ -112,13 +118,12 @@ export function startAddressHolder({
 
   const decide = (view: AssignmentView): void => {
     const services = [...balancers.values()];
-    const keeps = services.some(({ spec }) => spec.externalTrafficPolicy === 'Local');
     announced =
       services.length === 0
         ? []
         : announcedAddresses({
             services,
-            slices: keeps ? view.list('EndpointSlice') : [],
+            slices: [...keepers].flatMap((key) => index.slices(view, key)),
             pools: view.list('IPAddressPool'),
             advertisements: view.list('L2Advertisement'),
             nodes: view.list('Node'),
@@ -142,19 +147,27 @@ export function startAddressHolder({
     settle();
   };
 
+  /** Whether the change may be one of who holds what; that of a slice is looked at apart. */
   const note = (view: AssignmentView, key: ObjectKey): boolean => {
-    if (isKeyOf(key, 'Service')) {
-      const service = view.get(key);
-      if (service?.spec.type === 'LoadBalancer') {
-        balancers.set(key, service);
-        return true;
-      }
+    if (!isKeyOf(key, 'Service')) return isKeyOf(key, 'Node', 'IPAddressPool', 'L2Advertisement') && balancers.size > 0;
+    const service = view.get(key);
+    if (service?.spec.type !== 'LoadBalancer') {
+      keepers.delete(key);
       return balancers.delete(key);
     }
-    // Where endpoints are matters to no other.
-    if (isKeyOf(key, 'EndpointSlice'))
-      return [...balancers.values()].some(({ spec }) => spec.externalTrafficPolicy === 'Local');
-    return isKeyOf(key, 'Node', 'IPAddressPool', 'L2Advertisement') && balancers.size > 0;
+    balancers.set(key, service);
+    if (service.spec.externalTrafficPolicy === 'Local') keepers.add(key);
+    else keepers.delete(key);
+    return true;
+  };
+
+  /** Whether endpoints of a keeper changed. */
+  const noteEndpoints = (view: AssignmentView, changed: readonly ObjectKey[]): boolean => {
+    const wasIndexed = isIndexed;
+    isIndexed = keepers.size > 0;
+    if (!isIndexed) return false;
+    const concerned = wasIndexed ? index.update(view, changed) : index.reset(view);
+    return [...concerned].some((key) => keepers.has(key));
   };
 
   const onAssignment = (changed: readonly ObjectKey[]): void => {
@@ -162,6 +175,7 @@ export function startAddressHolder({
     if (view.version === null) return;
     let concerned = false;
     for (const key of changed) concerned = note(view, key) || concerned;
+    concerned = noteEndpoints(view, changed) || concerned;
     if (concerned) decide(view);
   };
 

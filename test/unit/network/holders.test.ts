@@ -6,6 +6,7 @@ import {
   L2AdvertisementManifest,
   type Endpoint,
   type IPAddressPool,
+  type Kind,
   type KubeObject,
   type L2Advertisement,
   type Node,
@@ -213,6 +214,44 @@ describe('a node that holds addresses', () => {
       assert.deepEqual(w.holder.current(), [VIP]);
       w.answer();
       await until(() => w.holder.current().length === 0);
+    } finally {
+      await w.holder.close();
+    }
+  });
+
+  it('follows the endpoints of a Service that keeps connections on their node, and reads no list for those of others', async () => {
+    const web = balancer('web', VIP, { externalTrafficPolicy: 'Local' });
+    const other = service('other', '198.19.128.11', [{ port: 80 }]);
+    const at = (of: Service, name: string) => slice(of, [{ ...endpoint('198.19.1.5'), nodeName: name }]);
+    const w = world('n3', [...all, web, other, at(web, 'n3'), at(other, 'n3')]);
+    const lists: Kind[] = [];
+    const current = w.assignment.current.bind(w.assignment);
+    w.assignment.current = () => {
+      const view = current();
+      return {
+        ...view,
+        list: (kind) => {
+          lists.push(kind);
+          return view.list(kind);
+        },
+      };
+    };
+    try {
+      assert.deepEqual(w.holder.current(), [VIP]);
+      w.assignment.set(at(other, 'n4'));
+      assert.equal(lists.length, 0);
+      w.assignment.set(at(web, 'n4'));
+      assert.deepEqual(w.holder.current(), []);
+      w.assignment.set(at(web, 'n3'));
+      assert.deepEqual(w.holder.current(), [VIP]);
+      assert.equal(lists.includes('EndpointSlice'), false);
+      w.assignment.set(balancer('web', VIP));
+      assert.deepEqual(w.holder.current(), 'n3' === first ? [VIP] : []);
+      w.assignment.set(at(web, 'n4'));
+      w.assignment.set(web);
+      assert.deepEqual(w.holder.current(), []);
+      w.assignment.set(at(web, 'n3'));
+      assert.deepEqual(w.holder.current(), [VIP]);
     } finally {
       await w.holder.close();
     }
