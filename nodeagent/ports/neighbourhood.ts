@@ -2,8 +2,8 @@
 
 export interface Neighbourhood {
   /**
-   * Whether a machine answers at this address, by a connection to its sshd: a refusal is an answer. Resolves with false
-   * when the signal aborts first; never rejects.
+   * Whether a machine answers at this address: a refused connection is an answer. Costs no program of the other machine
+   * anything, unless its firewall drops what is not for sshd. Resolves with false when the signal aborts first; never rejects.
    */
   reaches(address: string, signal: AbortSignal): Promise<boolean>;
   /**

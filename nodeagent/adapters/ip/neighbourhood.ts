@@ -1,13 +1,27 @@
 /** `Neighbourhood` on Linux. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { Neighbourhood } from '../../ports/neighbourhood.ts';
 import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { parseLinks } from './json.ts';
 
-/** sshd's: it is what every machine of a cluster has open. */
-const PORT = 22;
+/** Where nobody listens (RFC 863, discard): the kernel refuses by itself, and no program of the other machine is woken. */
+const QUIET_PORT = 9;
+/** sshd's: it is what every machine of a cluster has open, also behind a firewall that drops what is not. */
+const SSH_PORT = 22;
+/** Without an answer at the first, in milliseconds: sshd starts a process for each connection, and writes it down. */
+const QUIET_MS = 100;
 
-export function createNeighbourhood(run: RunCommand, port = PORT): Neighbourhood {
+/** Tests have other ports, and one where no answer comes. */
+interface Asking {
+  readonly quiet: number;
+  readonly ssh: number;
+  readonly open?: (at: { readonly host: string; readonly port: number }) => Socket;
+}
+
+export function createNeighbourhood(
+  run: RunCommand,
+  { quiet, ssh, open = connect }: Asking = { quiet: QUIET_PORT, ssh: SSH_PORT },
+): Neighbourhood {
   return {
     reaches: (address, signal) =>
       new Promise((resolve) => {
@@ -15,22 +29,34 @@ export function createNeighbourhood(run: RunCommand, port = PORT): Neighbourhood
           resolve(false);
           return;
         }
-        const socket = connect({ host: address, port });
+        const sockets = new Set<Socket>();
         const end = (answer: boolean): void => {
+          clearTimeout(patience);
           signal.removeEventListener('abort', give);
-          socket.destroy();
+          for (const socket of sockets) socket.destroy();
           resolve(answer);
         };
         const give = (): void => {
           end(false);
         };
+        const ask = (port: number, failed: () => void): void => {
+          const socket = open({ host: address, port });
+          sockets.add(socket);
+          socket.once('connect', () => {
+            end(true);
+          });
+          socket.on('error', (error: NodeJS.ErrnoException) => {
+            if (error.code === 'ECONNREFUSED') end(true);
+            else failed();
+          });
+        };
+        const askSsh = (): void => {
+          clearTimeout(patience);
+          if (sockets.size === 1) ask(ssh, give);
+        };
+        const patience = setTimeout(askSsh, QUIET_MS);
         signal.addEventListener('abort', give, { once: true });
-        socket.once('connect', () => {
-          end(true);
-        });
-        socket.on('error', (error: NodeJS.ErrnoException) => {
-          end(error.code === 'ECONNREFUSED');
-        });
+        ask(quiet, askSsh);
       }),
 
     async announce(address, devices, own, signal) {

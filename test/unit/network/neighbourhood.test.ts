@@ -1,7 +1,7 @@
 /** What the machine asks of its neighbours and tells them. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
+import { connect, createServer, Socket, type AddressInfo } from 'node:net';
 import { describe, it } from 'node:test';
 import { createNeighbourhood } from '../../../nodeagent/adapters/ip/neighbourhood.ts';
 import type { RunCommand } from '../../../nodeagent/ports/run-command.ts';
@@ -23,38 +23,59 @@ const { signal } = new AbortController();
 const nothing: RunCommand = () => Promise.reject(new Error('nothing is to be run'));
 
 describe('whether a machine is there', () => {
-  const open = async (): Promise<{ port: number } & AsyncDisposable> => {
-    const server = createServer().listen(0, '127.0.0.1');
+  const open = async (): Promise<{ port: number; connections(): number } & AsyncDisposable> => {
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.on('error', () => undefined);
+    }).listen(0, '127.0.0.1');
     await once(server, 'listening');
     return {
       port: (server.address() as AddressInfo).port,
+      connections: () => connections,
       [Symbol.asyncDispose]: async () => {
-        if (!server.listening) return;
         server.close();
         await once(server, 'close');
       },
     };
   };
+  /** A port of which nothing is heard, as behind a firewall. */
+  const SILENT = 1;
+  const firewalled = (at: { readonly host: string; readonly port: number }): Socket =>
+    at.port === SILENT ? new Socket() : connect(at);
+  /** Nobody listens there. */
+  const closed = async (): Promise<number> => {
+    await using server = await open();
+    return server.port;
+  };
+  /** The kernel makes no TCP connection to a broadcast address: nothing is sent, and it fails at once. */
+  const NOWHERE = '255.255.255.255';
 
   it('is so where it takes the connection', async () => {
     await using server = await open();
-    assert.equal(await createNeighbourhood(nothing, server.port).reaches('127.0.0.1', signal), true);
+    const ports = { quiet: server.port, ssh: await closed() };
+    assert.equal(await createNeighbourhood(nothing, ports).reaches('127.0.0.1', signal), true);
   });
 
-  it('is so where it refuses it', async () => {
-    const server = await open();
-    await server[Symbol.asyncDispose]();
-    assert.equal(await createNeighbourhood(nothing, server.port).reaches('127.0.0.1', signal), true);
+  it('is so where it refuses it, and its sshd is not asked', async () => {
+    await using sshd = await open();
+    const ports = { quiet: await closed(), ssh: sshd.port };
+    assert.equal(await createNeighbourhood(nothing, ports).reaches('127.0.0.1', signal), true);
+    assert.equal(sshd.connections(), 0);
+  });
+
+  it('is so where only its sshd answers', async () => {
+    await using sshd = await open();
+    const neighbourhood = createNeighbourhood(nothing, { quiet: SILENT, ssh: sshd.port, open: firewalled });
+    assert.equal(await neighbourhood.reaches('127.0.0.1', signal), true);
   });
 
   it('is not so where no connection can be made', async () => {
-    // The kernel makes no TCP connection to a broadcast address: nothing is sent.
-    assert.equal(await createNeighbourhood(nothing).reaches('255.255.255.255', signal), false);
+    assert.equal(await createNeighbourhood(nothing).reaches(NOWHERE, signal), false);
   });
 
   it('is not so when the time is over first', async () => {
-    await using server = await open();
-    const neighbourhood = createNeighbourhood(nothing, server.port);
+    const neighbourhood = createNeighbourhood(nothing, { quiet: SILENT, ssh: SILENT, open: firewalled });
     const over = new AbortController();
     const asked = neighbourhood.reaches('127.0.0.1', over.signal);
     over.abort();
