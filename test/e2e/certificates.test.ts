@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import type { X509Certificate } from 'node:crypto';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { request } from 'node:https';
 import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -13,6 +13,7 @@ import { findCondition } from '../../contracts/objects/index.ts';
 import { startTestPebble, type TestPebble } from '../support/pebble.ts';
 import { eventually, Fleet } from './fleet.ts';
 import { helloApp } from './manifests.ts';
+import { filesBelow } from '../support/files-below.ts';
 
 const NODES = ['node-1', 'node-2'] as const;
 const LOOK_MS = 10_000;
@@ -104,8 +105,10 @@ spec:
     await fleet.commitAndPush('Open a shop with a certificate');
     const found = await served('shop.example.com');
     assert.match(found.issuer, /Pebble/);
-    const [certificate] = await fleet.list('Certificate');
-    assert.equal(findCondition(certificate?.status?.conditions, 'Ready')?.reason, 'Ready');
+    await eventually('it is told', 30, async () => {
+      const [certificate] = await fleet.list('Certificate');
+      return findCondition(certificate?.status?.conditions, 'Ready')?.reason === 'Ready';
+    });
     const { stdout } = await fleet.plumb('get', 'certificate', 'shop-tls');
     assert.match(stdout, /shop-tls +True +shop-tls/);
   });
@@ -149,11 +152,8 @@ spec:
     // As text and as the beginning of base64 of it.
     const traces = [/BEGIN [A-Z ]*PRIVATE KEY/, /LS0tLS1CRUdJTi[A-Za-z0-9+/]{0,16}UFJJVkFURS/];
     for (const folder of ['redis', 'certificates'])
-      for (const file of await readdir(path.join(fleet.home, folder), { recursive: true, withFileTypes: true })) {
-        if (!file.isFile()) continue;
-        const text = await readFile(path.join(file.parentPath, file.name), 'latin1');
-        for (const trace of traces) assert.doesNotMatch(text, trace, file.name);
-      }
+      for (const [file, text] of await filesBelow(path.join(fleet.home, folder)))
+        for (const trace of traces) assert.doesNotMatch(text, trace, file);
     for (const trace of traces) assert.doesNotMatch(await fleet.controlPlaneLog(), trace);
   });
 });

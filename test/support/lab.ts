@@ -2,9 +2,9 @@
 import { rm } from 'node:fs/promises';
 import { LabRefusal } from '../../lab/errors.ts';
 import { labDown } from '../../lab/index.ts';
-import { until } from '../../lab/process.ts';
 import { claimOnMachine } from './claim.ts';
 import { whenInterrupted } from './interruption.ts';
+import { polled } from './patience.ts';
 
 /** For a change of a lab that is under way, such as a host that boots. */
 const BUSY_MS = 60_000;
@@ -37,7 +37,7 @@ export async function ownLab({ name, dir }: LabPlace): Promise<OwnLab> {
 
 /** Waits for a change that is under way: a lab takes one at a time. */
 async function removeLab({ name, dir }: LabPlace): Promise<void> {
-  await until(
+  await polled(
     `the lab ${name} is being changed all the time`,
     () =>
       labDown({ name, dir }).then(

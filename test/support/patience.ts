@@ -44,10 +44,19 @@ export function inPatience(ms: number): AbortSignal {
   return over.signal;
 }
 
-/** Resolves once `look` holds: for what tells nobody that it changed. Rejects, with what `why` says, when it has been long enough. */
-export async function polled(ms: number, look: () => boolean, why: () => string): Promise<void> {
-  for (const isOver = patience(ms); !look();) {
-    if (isOver()) throw new Error(`not within ${ms} ms: ${why()}`);
-    await new Promise((resolve) => setTimeout(resolve, POLLED_EVERY_MS));
+/**
+ * Resolves with the first answer of `look` that is neither undefined nor false: for what tells nobody that it changed.
+ * Rejects, with what `what` says, when it has been long enough, and at once with what `look` throws.
+ */
+export async function polled<T>(
+  what: string | (() => string),
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  { timeoutMs, everyMs = POLLED_EVERY_MS }: { readonly timeoutMs: number; readonly everyMs?: number },
+): Promise<T> {
+  for (const isOver = patience(timeoutMs); ;) {
+    const answer = await look();
+    if (answer !== undefined && answer !== false) return answer;
+    if (isOver()) throw new Error(`not within ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { until } from '../../lab/process.ts';
 import { removeFolder } from '../../lab/remove-folder.ts';
 import { makeFolder } from './folder.ts';
 import { freePorts } from './free-port.ts';
 import { whenInterrupted } from './interruption.ts';
 import { tied } from './tied.ts';
+import { polled } from './patience.ts';
 
 export interface SentinelGroup {
   /** For `plumb up --redis`. */
@@ -58,7 +58,7 @@ export async function startSentinels(): Promise<SentinelGroup> {
   run(first, '--port', String(first), ...server);
   run(second, '--port', String(second), ...server, '--replicaof', '127.0.0.1', String(first));
   try {
-    await until(
+    await polled(
       'no replica',
       async () =>
         (await ask(second, (client) => client.info('replication'))).includes('master_link_status:up') || undefined,
@@ -81,7 +81,7 @@ export async function startSentinels(): Promise<SentinelGroup> {
       run(port, file, '--sentinel');
     }
     for (const port of watchers) {
-      await until(
+      await polled(
         'no Sentinel that knows the others',
         async () => {
           const told = await ask(port, (client) => client.call('SENTINEL', 'CKQUORUM', 'plumb')).catch(() => '');
@@ -110,7 +110,7 @@ export async function startSentinels(): Promise<SentinelGroup> {
     const [old = 0] = await primaries();
     const child = children.get(old);
     child?.kill(signal);
-    await until('no other primary', async () => (await primaries()).every((port) => port !== old) || undefined, {
+    await polled('no other primary', async () => (await primaries()).every((port) => port !== old) || undefined, {
       timeoutMs: PATIENCE_MS,
     });
     return child;

@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { whenOver } from './patience.ts';
 import { tied } from './tied.ts';
 
 export interface Terminal {
@@ -52,7 +53,7 @@ export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv =
   function within<T>(what: string, ms: number, look: () => T | undefined): Promise<T> {
     return new Promise((resolve, reject) => {
       const finish = (): void => {
-        clearTimeout(timer);
+        forget();
         watchers.delete(watch);
       };
       const fail = (why: string): void => {
@@ -65,7 +66,7 @@ export async function openTerminal(shellScript: string, env: NodeJS.ProcessEnv =
         finish();
         resolve(found);
       };
-      const timer = setTimeout(() => fail(`not within ${ms} ms`), ms);
+      const forget = whenOver(ms, () => fail(`not within ${ms} ms`));
       watchers.add(watch);
       void closed.then(() => {
         watch();

@@ -9,6 +9,7 @@ import { redisText } from '../../support/redis-text.ts';
 import { eventually, run } from '../fleet.ts';
 import { withRedis } from '../redis.ts';
 import type { Theme } from './theme.ts';
+import { filesBelow } from '../../support/files-below.ts';
 
 export const secrets: Theme = (fleet, round) => {
   const namespace = `secrets-${round}`;
@@ -73,8 +74,7 @@ spec:
       said.push([argv.join(' '), await output(...argv)]);
     said.push(['Redis', await withRedis(fleet(), async (redis) => JSON.stringify(await redisText(redis)))]);
     said.push(['the repository', await everythingIn(repo)]);
-    for (const file of await filesBelow(dir, join(dir, 'lab')))
-      said.push([file, (await readFile(file).catch(() => Buffer.of())).toString('latin1')]);
+    said.push(...(await filesBelow(dir, join(dir, 'lab'))));
     for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name)))
       for (const part of ['cmdline', 'environ'])
         said.push([`/proc/${pid}/${part}`, await readFile(`/proc/${pid}/${part}`, 'latin1').catch(() => '')]);
@@ -113,17 +113,5 @@ spec:
   async function everythingIn(repo: string): Promise<string> {
     const all = ['cat-file', '--batch', '--batch-all-objects'];
     return (await run(['git', '--git-dir', repo, ...all])).stdout;
-  }
-
-  async function filesBelow(folder: string, but: string): Promise<string[]> {
-    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-    const found = await Promise.all(
-      entries.map(async (entry): Promise<string[]> => {
-        const path = join(folder, entry.name);
-        if (entry.isDirectory()) return path === but ? [] : filesBelow(path, but);
-        return entry.isFile() ? [path] : [];
-      }),
-    );
-    return found.flat();
   }
 };

@@ -31,7 +31,7 @@ import { CLUSTER, deployment, type SyncBench, syncBench } from '../git/sync-benc
 import { crowd } from './crowd.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(120_000);
+const signal = inPatience(600_000);
 /** Asks for more than any node has. */
 const big = `${deployment('big', 'x:1')}          resources: {requests: {cpu: "64"}}\n`;
 
@@ -215,7 +215,7 @@ describe('API on a Unix socket', () => {
       [body.commit.revision, body.change, body.origin, body.manifestOf, body.owners],
       [sha, 'added', { file: 'web.yaml', line: 1 }, 'Deployment web', []],
     );
-    await bench.writer.submit([{ do: 'create', object: pod('alone') }], 'test', AbortSignal.timeout(10_000));
+    await bench.writer.submit([{ do: 'create', object: pod('alone') }], 'test', signal);
     for (const [query, status, words] of [
       ['kind=pod&name=alone', 404, /comes from no manifest/],
       ['kind=pod&name=none', 404, /there is no Pod default\/none/],

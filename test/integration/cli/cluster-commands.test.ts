@@ -22,7 +22,7 @@ import { apiBench, type ApiBench } from './api-bench.ts';
 import { git, plumb, type Ran } from './cli-bench.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(180_000);
+const signal = inPatience(600_000);
 
 describe('commands about a running cluster', () => {
   let bench: SyncBench;

@@ -11,7 +11,7 @@ import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { CTRL_C, openTerminal, type Terminal } from '../../support/terminal.ts';
 import { execBench, type ExecBench } from './exec-bench.ts';
 
-describe('plumb exec', { timeout: 240_000 }, () => {
+describe('plumb exec', { timeout: 600_000 }, () => {
   let bench: ExecBench;
   let terminal: Terminal | undefined;
   before(async () => {

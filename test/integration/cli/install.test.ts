@@ -79,7 +79,7 @@ describe('a control plane that is installed', { skip: process.getuid?.() === 0 ?
     assert.match(await must('plumb doctor || :'), /ok +control plane: version/);
     await must('plumb init fleet\ncd fleet\ngit remote add origin /srv/fleet.git\ngit push -q -u origin main');
     await must('cd fleet\nsed -i s/1.27/1.28/ apps/hello.yaml\ngit commit -q -a -m newer\ngit push -q');
-    await must('until plumb history | grep -q newer; do sleep 0.2; done\nplumb rollback -m Back');
+    await must('until plumb history | grep -q "[*].*newer"; do sleep 0.2; done\nplumb rollback -m Back');
     await must(
       'until plumb history | grep -q Back; do sleep 0.2; done\ncd fleet\ngit pull -q\ngrep -q 1.27 apps/hello.yaml',
     );

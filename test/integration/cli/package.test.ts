@@ -6,10 +6,10 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:f
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../lab/process.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
 import { git, run, type Ran } from './cli-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 const PATIENCE_MS = 60_000;
@@ -72,7 +72,7 @@ describe('the package', () => {
     up.stderr?.on('data', (chunk: Buffer) => (said += chunk.toString('utf8')));
     try {
       const { stdout } = await git(['--git-dir', repo, 'rev-parse', 'main'], work);
-      await until(
+      await polled(
         'the revision is not applied',
         async () => {
           assert.equal(up.exitCode, null, said);

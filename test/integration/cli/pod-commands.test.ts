@@ -10,7 +10,7 @@ import { apiBench, type ApiBench } from './api-bench.ts';
 import type { Ran } from './cli-bench.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(180_000);
+const signal = inPatience(600_000);
 
 describe('commands about running pods', () => {
   let bench: SyncBench;

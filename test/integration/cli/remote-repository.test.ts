@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -11,11 +11,12 @@ import { testAuthority, type TestAuthority } from '../../support/git/certificate
 import { makeFolder } from '../../support/folder.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
-import { polled } from '../../support/patience.ts';
+import { polled, whenOver } from '../../support/patience.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
 import { plumb, type Ran } from './cli-bench.ts';
+import { filesBelow } from '../../support/files-below.ts';
 
 /** Nothing tells a control plane of a push to another machine but its own looking. */
 const OFTEN = CLUSTER.replace('pollSeconds: 3600', 'pollSeconds: 1');
@@ -30,7 +31,7 @@ interface ControlPlane {
   stop(): Promise<number | null>;
 }
 
-describe('a repository on another machine', { timeout: 180_000 }, () => {
+describe('a repository on another machine', { timeout: 600_000 }, () => {
   let repository: ScratchRepository;
   let home: string;
   let plane: ControlPlane | undefined;
@@ -81,15 +82,15 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     child.once('exit', whenInterrupted('plumb up', stop));
     plane = { pid: child.pid ?? 0, said: () => said, stop };
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(() => reject(new Error(`not ready within ${START_MS} ms: ${said}`)), START_MS);
+      const forget = whenOver(START_MS, () => reject(new Error(`not ready within ${START_MS} ms: ${said}`)));
       const look = (): void => {
         if (!said.includes('ready: ')) return;
-        clearTimeout(late);
+        forget();
         resolve();
       };
       child.stderr?.on('data', look);
       void ended.then(([code]) => {
-        clearTimeout(late);
+        forget();
         reject(new Error(`ended with ${code}:\n${said}`));
       });
     });
@@ -109,7 +110,11 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
       /^Outcome: Healthy$/m.test(git('notes', '--ref=plumbline', 'show', sha)) &&
       git('log', '-1', '--format=%B', 'rendered').includes(sha) &&
       git('ls-tree', '-r', '--name-only', 'rendered').includes('default/Deployment.apps/web.yaml');
-    await polled(30_000, isThere, () => git('log', '-2', '--all'));
+    await polled(
+      () => git('log', '-2', '--all'),
+      () => isThere() && true,
+      { timeoutMs: 30_000 },
+    );
   }
 
   /**
@@ -118,7 +123,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
    */
   async function followAndRollBack(): Promise<void> {
     const first = repository.git(['rev-parse', 'refs/heads/main']);
-    assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(first.slice(0, 12)));
+    assert.match((await run('status', '--wait', '--timeout', '120')).stdout, new RegExp(first.slice(0, 12)));
     const second = repository.commit(
       [
         { path: 'plumbline.yaml', content: `${CLUSTER}  publish: {outcomes: true, rendered: {branch: rendered}}\n` },
@@ -126,14 +131,14 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
       ],
       { message: 'Add web' },
     );
-    assert.match((await run('status', '--wait', '--timeout', '30')).stdout, new RegExp(second.slice(0, 12)));
+    assert.match((await run('status', '--wait', '--timeout', '120')).stdout, new RegExp(second.slice(0, 12)));
     await writtenBack(second);
     const back = await run('rollback', first.slice(0, 12));
     assert.equal(back.code, 0, back.stderr);
     const sha = back.stdout.slice(0, 40);
     assert.equal(repository.git(['rev-parse', 'refs/heads/main']), sha);
     assert.equal(repository.git(['rev-parse', `${sha}^{tree}`]), repository.git(['rev-parse', `${first}^{tree}`]));
-    const status = await run('status', '--wait', '--timeout', '30');
+    const status = await run('status', '--wait', '--timeout', '120');
     assert.equal(status.code, 0, status.stdout + status.stderr);
     assert.match(status.stdout, new RegExp(sha.slice(0, 12)));
   }
@@ -152,10 +157,8 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
     beforeEach(() => gateway.serve(repository.root));
 
     /** Where secrets would stay: what was printed, the home folder, and what anybody sees of the processes. */
-    function shown(): string {
-      const files = readdirSync(home, { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => readFileSync(join(entry.path, entry.name), 'latin1'));
+    async function shown(): Promise<string> {
+      const files = (await filesBelow(home)).values();
       const processes =
         plane === undefined
           ? []
@@ -184,10 +187,10 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
         run('get', 'sources', '-o', 'json'),
         run('get', 'events', '-A', '-o', 'json'),
       ]);
-      assertNoSecret(shown() + told.map((ran) => ran.stdout + ran.stderr).join('\n'));
+      assertNoSecret((await shown()) + told.map((ran) => ran.stdout + ran.stderr).join('\n'));
       assert.ok(withDescendants(plane?.pid ?? 0).length > 1, 'redis-server is looked at too');
       assert.equal(await plane?.stop(), 0);
-      assertNoSecret(shown());
+      assertNoSecret(await shown());
     });
 
     it('is refused with one sentence while its authority is unknown', async () => {
@@ -205,7 +208,7 @@ describe('a repository on another machine', { timeout: 180_000 }, () => {
         /^error: the certificate of localhost:\d+ is from an authority that is not known \(unable to verify the first certificate\): write that authority's certificate to a PEM file and start again with NODE_EXTRA_CA_CERTS=FILE \(GitCertificateRefused\)$/m,
       );
       plane = undefined;
-      assertNoSecret(String(refused) + shown());
+      assertNoSecret(String(refused) + (await shown()));
     });
   });
 

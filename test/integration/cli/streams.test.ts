@@ -73,7 +73,7 @@ class Running {
   }
 }
 
-describe('streams into pods', { timeout: 240_000 }, () => {
+describe('streams into pods', { timeout: 600_000 }, () => {
   let bench: ExecBench;
   let terminal: Terminal | undefined;
   const running: Running[] = [];
@@ -214,7 +214,8 @@ describe('streams into pods', { timeout: 240_000 }, () => {
         PLUMB,
         PLUMB_HOME: bench.home,
       });
-      terminal.type('tty; stty size\r');
+      // Its size is told beside the keys, which are typed before.
+      terminal.type('until [ "$(stty size)" = "40 100" ]; do :; done; tty; stty size\r');
       await terminal.until(/\/dev\/pts\/\d+\s+40 100/);
       terminal.type('exit\r');
       await terminal.until(/exit code 0/);

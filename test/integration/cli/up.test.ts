@@ -9,7 +9,7 @@ import { Redis } from 'ioredis';
 import { findCondition, type Node, type Service } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import type { HistoryReport } from '../../../reconciler/api/types.ts';
-import { processStart, until } from '../../../lab/process.ts';
+import { processStart } from '../../../lab/process.ts';
 import {
   scratchRepository,
   type NewFile,
@@ -23,6 +23,7 @@ import { startTestRedis } from '../../support/redis.ts';
 import { startMachine, type TestMachine } from '../../support/ssh/machine.ts';
 import { tied } from '../../support/tied.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 /** What `plumb up` promises, and a little for a busy machine. */
 const STOPS_MS = 5000 + 1500;
@@ -98,7 +99,7 @@ describe('plumb up', () => {
   }
 
   const says = (words: string): Promise<true> =>
-    until(
+    polled(
       `plumb up does not say ${words}`,
       () => {
         assert.equal(up.exitCode, null, said);
@@ -119,13 +120,13 @@ describe('plumb up', () => {
   }
 
   const redisGone = (): Promise<true> =>
-    until(`redis-server ${redis} is still there`, () => (processStart(redis) === undefined ? true : undefined), {
-      timeoutMs: 2000,
+    polled(`redis-server ${redis} is still there`, () => (processStart(redis) === undefined ? true : undefined), {
+      timeoutMs: 20_000,
     });
 
-  /** Exit code after a signal; a process that a signal ended throws. */
+  /** Exit code after a signal, once all that was said is read; a process that a signal ended throws. */
   async function exit(): Promise<number> {
-    const [code, signal] = (await inTime(`the end of plumb up, which said: ${said}`, STOPS_MS, once(up, 'exit'))) as [
+    const [code, signal] = (await inTime(`the end of plumb up, which said: ${said}`, STOPS_MS, once(up, 'close'))) as [
       number | null,
       NodeJS.Signals | null,
     ];
@@ -137,7 +138,7 @@ describe('plumb up', () => {
     commit(machine());
     start();
     await says('ready:');
-    await until(
+    await polled(
       'the machine is not connected',
       async () => {
         const node = await controlPlane(home)
@@ -243,7 +244,7 @@ describe('plumb up', () => {
     );
     repair();
     await says('rebuilt: everything goes on');
-    const { synced } = await until(
+    const { synced } = await polled(
       'the state is not there again',
       async () => {
         const report = await controlPlane(home).get<{ synced: boolean }>('/plumbline/v1/status');
@@ -256,7 +257,7 @@ describe('plumb up', () => {
 
   it('has its history, outcomes and objects again after it was stopped, and after it was killed', async () => {
     const remembered = async (revisions: number): Promise<readonly unknown[]> => {
-      const { history } = await until(
+      const { history } = await polled(
         'the revision is not healthy',
         async () => {
           const report = await controlPlane(home).get<HistoryReport>('/plumbline/v1/history');

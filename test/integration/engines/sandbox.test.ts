@@ -8,16 +8,15 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { until } from '../../../lab/process.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { Engines } from '../../../reconciler/adapters/engines/engines.ts';
 import { findProgram } from '../../../reconciler/adapters/engines/programs.ts';
 import { fetchSandboxed, LIMITS, runSandboxed } from '../../../reconciler/adapters/engines/sandbox.ts';
 import { makeFolder } from '../../support/folder.ts';
-import { inPatience } from '../../support/patience.ts';
+import { inPatience, polled } from '../../support/patience.ts';
 import { tied } from '../../support/tied.ts';
 
-const signal = inPatience(120_000);
+const signal = inPatience(600_000);
 const programs = { dir: join(import.meta.dirname, '../../../.cache/engines'), env: process.env };
 
 describe('the network of a call', () => {
@@ -108,9 +107,9 @@ describe('a call whose control plane is killed', () => {
     const owner = spawn(runtime, args, { stdio: 'ignore' });
     try {
       const listens = () => readdirSync(folder).some((root) => existsSync(join(folder, root, 'socket')));
-      await until('the program waits', () => listens() || undefined, { timeoutMs: 60_000 });
+      await polled('the program waits', () => listens() || undefined, { timeoutMs: 60_000 });
       owner.kill('SIGKILL');
-      await until('nothing of the call is left', () => running(mark).length === 0 || undefined, { timeoutMs: 20_000 });
+      await polled('nothing of the call is left', () => running(mark).length === 0 || undefined, { timeoutMs: 20_000 });
     } finally {
       owner.kill('SIGKILL');
       for (const pid of running('/program', mark)) process.kill(pid, 'SIGKILL');

@@ -7,7 +7,7 @@ import { app, configMap, namespace } from '../engines/apps.ts';
 import { CLUSTER, type SyncBench, syncBench } from './sync-bench.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(120_000);
+const signal = inPatience(600_000);
 
 describe('an App in a real repository, rendered by the real Kustomize', () => {
   const folder = makeFolder('plumbline-sync-apps-');

@@ -11,7 +11,7 @@ import {
 } from '../../contract/git-source/scratch-repository.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 
 describe('whom an object is blamed on, in a real repository', () => {
   let repository: ScratchRepository;

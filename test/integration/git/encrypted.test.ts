@@ -10,7 +10,7 @@ import { type SyncBench, syncBench } from './sync-bench.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(120_000);
+const signal = inPatience(600_000);
 const CLUSTER = `apiVersion: plumbline.dev/v1alpha1
 kind: Cluster
 metadata: { name: cluster }

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
-import { until as soon } from '../../../lab/process.ts';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { Nudges } from '../../../reconciler/adapters/git/index.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
@@ -12,6 +11,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
 import { configMap, namespace } from '../engines/apps.ts';
 import { CLUSTER, type SyncBench, syncBench } from './sync-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 const PASSWORD = 'canary-3f9a / %41';
 
@@ -163,6 +163,6 @@ describe('an App of another repository', () => {
     commit({ 'plain.yaml': configMap('plain') });
     await until(() => value('blog') === undefined && bench.status()?.sources === undefined, 'taking it away');
     // After that the controller looks what is left.
-    await soon('what was fetched is removed', () => fetched().length === 0 || undefined, { timeoutMs: 15_000 });
+    await polled('what was fetched is removed', () => fetched().length === 0 || undefined, { timeoutMs: 15_000 });
   });
 });

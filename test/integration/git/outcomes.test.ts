@@ -7,7 +7,7 @@ import { type ScratchRepository, scratchRepository } from '../../contract/git-so
 import { inPatience, polled } from '../../support/patience.ts';
 import { CLUSTER, deployment, type SyncBench, syncBench, type SyncBenchOptions } from './sync-bench.ts';
 
-const signal = inPatience(120_000);
+const signal = inPatience(600_000);
 const ASKED = `${CLUSTER}  publish: {outcomes: true}\n`;
 
 describe('outcomes as notes of a real repository', () => {
@@ -41,10 +41,14 @@ describe('outcomes as notes of a real repository', () => {
     }
   }
 
-  const until = (what: () => boolean, name: string): Promise<void> =>
-    polled(10_000, what, () => `${name}: ${JSON.stringify(bench?.status(), null, 1)}`);
+  const until = (what: () => boolean, name: string): Promise<true> =>
+    polled(
+      () => `${name}: ${JSON.stringify(bench?.status(), null, 1)}`,
+      () => what() && true,
+      { timeoutMs: 30_000 },
+    );
 
-  const told = (sha: string, outcome: string): Promise<void> =>
+  const told = (sha: string, outcome: string): Promise<true> =>
     until(() => noteOf(sha).includes(`\nOutcome: ${outcome}\n`), `${sha} noted as ${outcome}`);
 
   const published = () => bench?.status()?.conditions?.find(({ type }) => type === 'Published');

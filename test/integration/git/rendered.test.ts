@@ -36,11 +36,15 @@ describe('rendered objects on a branch of a real repository', () => {
     }
   }
 
-  const until = (what: () => boolean, name: string): Promise<void> =>
-    polled(10_000, what, () => `${name}: ${JSON.stringify(bench.status(), null, 1)}\n${git('log', 'rendered')}`);
+  const until = (what: () => boolean, name: string): Promise<true> =>
+    polled(
+      () => `${name}: ${JSON.stringify(bench.status(), null, 1)}\n${git('log', 'rendered')}`,
+      () => what() && true,
+      { timeoutMs: 30_000 },
+    );
 
   const published = () => bench.status()?.conditions?.find(({ type }) => type === 'Published');
-  const at = (sha: string): Promise<void> =>
+  const at = (sha: string): Promise<true> =>
     until(() => git('log', '-1', '--format=%B', 'rendered').includes(`Rendered-From: ${sha}`), `${sha} rendered`);
 
   it('make a diff of what runs a plain git diff, and follow it back', async () => {

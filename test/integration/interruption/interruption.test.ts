@@ -7,11 +7,12 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { machineHierarchies } from '../../../lab/cgroups.ts';
-import { run, until } from '../../../lab/process.ts';
+import { run } from '../../../lab/process.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inTime } from '../../support/in-time.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { labUnsupported } from '../lab/unsupported.ts';
+import { polled } from '../../support/patience.ts';
 
 const LAB = 'interr';
 const FLEET = `/tmp/plumb-e2e-${LAB}`;
@@ -71,7 +72,7 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
       mark,
       ended,
       up: () =>
-        until(
+        polled(
           'the test does not come up',
           () => {
             assert.equal(child.exitCode ?? child.signalCode, null, said);
@@ -154,7 +155,7 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
 
   it('leaves nothing behind after SIGTERM to its shell while it is still building', async () => {
     const tests = startByShell();
-    await until('the bridge is not there', () => existsSync(`/sys/class/net/${LAB}-br`) || undefined, {
+    await polled('the bridge is not there', () => existsSync(`/sys/class/net/${LAB}-br`) || undefined, {
       timeoutMs: PATIENCE_MS,
       everyMs: 10,
     });
@@ -167,7 +168,7 @@ describe('a run of tests', { skip: labUnsupported(), timeout: 900_000 }, () => {
     const tests = start(RUN);
     const pid = await tests.up();
     tests.child.kill('SIGKILL');
-    await until('it is not all gone', async () => ((await left(tests, pid)).length === 0 ? true : undefined), {
+    await polled('it is not all gone', async () => ((await left(tests, pid)).length === 0 ? true : undefined), {
       timeoutMs: PATIENCE_MS,
       everyMs: 200,
     });

@@ -18,11 +18,12 @@ import {
   type LabInfo,
 } from '../../../lab/index.ts';
 import { cgroupExists, machineHierarchies } from '../../../lab/cgroups.ts';
-import { answers, run, until, type Ran } from '../../../lab/process.ts';
+import { answers, run, type Ran } from '../../../lab/process.ts';
 import { interrupted } from '../../support/interruption.ts';
 import { ownLab, type OwnLab } from '../../support/lab.ts';
 import { tied } from '../../support/tied.ts';
 import { labUnsupported } from './unsupported.ts';
+import { polled } from '../../support/patience.ts';
 
 const NAME = 'plumbt';
 const SUBNET = '198.18.9.0/24';
@@ -172,7 +173,7 @@ describe('lab', { skip }, () => {
     );
     assert.equal(started.code, 0, started.stderr);
     const url = 'http://198.18.9.12:8099';
-    await until(
+    await polled(
       'the example server answers',
       async () =>
         (await fetch(`${url}/healthz`).then(
@@ -192,7 +193,7 @@ describe('lab', { skip }, () => {
     await fetch(url);
     await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'kill', '--signal', 'SIGTERM', 'web');
     assert.equal((await fetch(`${url}/healthz`)).status, 200, 'still serves right after SIGTERM');
-    await until(
+    await polled(
       'it stops listening',
       async () => ((await answers({ host: '198.18.9.12', port: 8099 })) ? undefined : true),
       { timeoutMs: 5000, everyMs: 100 },
@@ -205,7 +206,7 @@ describe('lab', { skip }, () => {
     half.write('Host: x\r\n\r\n');
     await closed;
     assert.match(answer, /^HTTP\/1\.[01] 200 OK[\s\S]*good day from v2/);
-    await until(
+    await polled(
       'it ends',
       async () =>
         /web .*STOPPED/.test((await on('node-2', 'ctr', '-n', 'k8s.io', 'task', 'ls')).stdout) ? true : undefined,
@@ -217,7 +218,7 @@ describe('lab', { skip }, () => {
   it('starts sshd again when it dies', async () => {
     const before = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
     await on('node-2', 'kill', '-9', before);
-    await until(
+    await polled(
       'sshd was not started again',
       async () => {
         const now = (await on('node-2', 'cat', '/run/sshd.pid')).stdout.trim();
@@ -261,7 +262,7 @@ describe('lab', { skip }, () => {
     assert.equal(status.nodes[0]?.hostKey, keyBefore);
     assert.equal((await ssh('node-1', 'cat /var/lib/plumbline/mark')).stdout, 'one\n');
     assert.equal((await on('node-1', 'test', '-e', '/run/mark')).code, 1);
-    await until(
+    await polled(
       'the service was not started',
       async () => ((await on('node-1', 'cat', '/var/lib/plumbline/started')).stdout === 'start\n' ? true : undefined),
       { timeoutMs: 10_000 },
@@ -347,7 +348,7 @@ await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet
       const ended = new Promise((resolve) => child.on('close', resolve));
       await new Promise((resolve) => child.stdout.once('data', resolve));
       const killAt = performance.now() + afterMs;
-      await until('the moment to kill', () => (performance.now() >= killAt ? true : undefined), {
+      await polled('the moment to kill', () => (performance.now() >= killAt ? true : undefined), {
         timeoutMs: 5000,
         everyMs: 5,
       });
@@ -361,7 +362,7 @@ await labUp({ name: ${JSON.stringify(name)}, dir: ${JSON.stringify(dir)}, subnet
   it('comes up afresh over what a crash left', async () => {
     const first = await labUp({ name, dir, subnet, nodes: 1, registry: false });
     process.kill(first.nodes[0]?.pid ?? 0, 'SIGKILL');
-    await until(
+    await polled(
       'the host goes off',
       async () => ((await labStatus({ dir })).nodes[0]?.state === 'off' ? true : undefined),
       { timeoutMs: 10_000 },

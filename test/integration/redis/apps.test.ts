@@ -5,7 +5,6 @@ import { dirname, join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
 import type { ConfigMap } from '../../../contracts/objects/index.ts';
-import { until } from '../../../lab/process.ts';
 import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { startControlPlane, type ControlPlane } from '../../../reconciler/main.ts';
 import { buildCli } from '../../support/built-cli.ts';
@@ -14,6 +13,7 @@ import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { git, plumb, run, type Ran } from '../cli/cli-bench.ts';
 import { app, configMap, namespace, type Files } from '../engines/apps.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 const PATIENCE_MS = 60_000;
 const KUSTOMIZATION = 'namePrefix: my-\nresources: [all.yaml]\n';
@@ -69,7 +69,7 @@ describe('an App that is pushed to a control plane on a Redis', () => {
   const live = (name: string): Promise<ConfigMap | undefined> => ask(`/api/v1/namespaces/shop/configmaps/${name}`);
   async function applied(): Promise<void> {
     const sha = (await git(['rev-parse', 'HEAD'], work)).stdout.trim();
-    await until(
+    await polled(
       `${sha} is applied`,
       async () => (await ask<StatusReport>('/plumbline/v1/status'))?.source.appliedRevision === sha || undefined,
       { timeoutMs: PATIENCE_MS },

@@ -4,7 +4,6 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import type { ConfigMap, KubeObject } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../lab/process.ts';
 import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { type ControlPlane, startControlPlane } from '../../../reconciler/main.ts';
 import { scratchRepository, type ScratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -12,6 +11,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { snapshotOf } from '../../support/redis-snapshot.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 /** A job that a restored queue calls active is taken up again when its lock has run out, after 25 s at most. */
 const PATIENCE_MS = 60_000;
@@ -78,7 +78,7 @@ describe('a control plane on a Redis', () => {
     (await ask<ConfigMap>('/api/v1/namespaces/default/configmaps/c'))?.data?.['value'];
 
   async function synced(): Promise<void> {
-    await until(
+    await polled(
       `${newest} is not applied; said: ${said.join('; ')}`,
       async () => {
         assert.equal(failed, undefined);
@@ -90,7 +90,7 @@ describe('a control plane on a Redis', () => {
   }
 
   const says = (words: RegExp): Promise<true> =>
-    until(
+    polled(
       `it does not say ${String(words)}, but: ${said.join('; ')}`,
       () => said.some((line) => words.test(line)) || undefined,
       { timeoutMs: PATIENCE_MS },
@@ -148,7 +148,7 @@ describe('a control plane on a Redis', () => {
       HASH,
       evil,
     );
-    await until(
+    await polled(
       'it is not rebuilt',
       async () => {
         assert.notEqual(await value(), 'evil');
@@ -163,7 +163,7 @@ describe('a control plane on a Redis', () => {
   it('that is out of memory says so in its status, and goes on', async () => {
     await redis.client.config('SET', 'maxmemory', '1');
     push('2');
-    await until(
+    await polled(
       'the status does not tell',
       async () => (await status())?.missing.some((line) => line.includes('OOM')) || undefined,
       { timeoutMs: PATIENCE_MS },

@@ -10,7 +10,6 @@ import { promisify } from 'node:util';
 import { describe, it } from 'node:test';
 import type { Unstructured } from '../../../contracts/objects/index.ts';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../lab/process.ts';
 import type { StatusReport } from '../../../reconciler/api/index.ts';
 import { startControlPlane } from '../../../reconciler/main.ts';
 import { scratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -18,6 +17,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { DEFINITION, WIDGET } from '../../unit/manifests/definitions.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
+import { polled } from '../../support/patience.ts';
 
 const PATIENCE_MS = 60_000;
 const PLUMB = fileURLToPath(new URL('../../../cli/main.ts', import.meta.url));
@@ -47,7 +47,7 @@ describe('a custom resource', () => {
         .catch(() => undefined);
     const status = (): Promise<StatusReport | undefined> => ask<StatusReport>('/plumbline/v1/status');
     const isInForce = (sha: string): Promise<true> =>
-      until(
+      polled(
         `${sha} is not in force`,
         async () => {
           const report = await status();
@@ -72,7 +72,7 @@ describe('a custom resource', () => {
       );
 
       const refused = push(crd, { path: 'a.yaml', content: WIDGET.replace('size: 3', 'size: many') });
-      await until(
+      await polled(
         'the commit is not refused',
         async () =>
           (await status())?.missing.some((line) => line.includes(`commit ${refused.slice(0, 12)} was refused`)) ||
@@ -86,11 +86,11 @@ describe('a custom resource', () => {
       const uid = (await ask<Unstructured>(PATH))?.metadata.uid;
       await plane.close();
       plane = await start();
-      await until('it is there again', async () => (await size()) === 4 || undefined, { timeoutMs: PATIENCE_MS });
+      await polled('it is there again', async () => (await size()) === 4 || undefined, { timeoutMs: PATIENCE_MS });
       assert.equal((await ask<Unstructured>(PATH))?.metadata.uid, uid, 'the same object');
 
       await isInForce(push());
-      await until(
+      await polled(
         'the definition is still there',
         async () => {
           const list = await ask<{ items: unknown[] }>('/apis/apiextensions.k8s.io/v1/customresourcedefinitions');

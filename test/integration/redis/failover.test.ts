@@ -4,7 +4,6 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { controlPlane } from '../../../cli/control-plane.ts';
-import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { PositionMark } from '../../../reconciler/adapters/redis/position-mark.ts';
@@ -20,7 +19,7 @@ import { configMap } from '../../contract/object-store/objects.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { startSentinels, type SentinelGroup } from '../../support/sentinel.ts';
 import { CLUSTER } from '../git/sync-bench.ts';
-import { inPatience } from '../../support/patience.ts';
+import { inPatience, polled } from '../../support/patience.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -95,24 +94,26 @@ describe('a failover', () => {
         }
         return 'done';
       })().catch((error: unknown) => (error instanceof PlumbError ? error.code : String(error)));
-      await until('no load', () => (written > 200 ? true : undefined), { timeoutMs: PATIENCE_MS });
+      await polled('no load', () => (written > 200 ? true : undefined), { timeoutMs: PATIENCE_MS });
       await group.failOver();
       const before = written;
       const lost = await Promise.race([
         watching,
         load,
-        until('no more writes', () => (written > before + 200 ? true : undefined), { timeoutMs: PATIENCE_MS }),
+        polled('no more writes', () => (written > before + 200 ? true : undefined), { timeoutMs: PATIENCE_MS }),
       ]);
       over = true;
       await load;
       if (lost === true) {
-        await until('changes were missed', () => (seen.size >= written ? true : undefined), { timeoutMs: PATIENCE_MS });
+        await polled('changes were missed', () => (seen.size >= written ? true : undefined), {
+          timeoutMs: PATIENCE_MS,
+        });
         assert.equal((await store.list('ConfigMap')).objects.length, written);
       } else {
         assert.equal(lost, 'StoreLost', 'the replica had less than was acknowledged');
         assert.equal((await store.open(signal)).fresh, true);
       }
-      await until('keys were forgotten', () => (done.size >= written ? true : undefined), { timeoutMs: PATIENCE_MS });
+      await polled('keys were forgotten', () => (done.size >= written ? true : undefined), { timeoutMs: PATIENCE_MS });
       stop.abort();
       await watching;
     } finally {
@@ -159,7 +160,7 @@ describe('a failover', () => {
         failed = error;
       });
       const synced = (sha: string): Promise<true> =>
-        until(
+        polled(
           `${sha} is not applied; said: ${said.join('; ')}`,
           async () => {
             assert.equal(failed, undefined);

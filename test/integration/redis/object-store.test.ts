@@ -12,7 +12,7 @@ import { configMap, secret } from '../../contract/object-store/objects.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 const sealKey = randomBytes(32);
 
 function storeOn(
@@ -187,7 +187,7 @@ describe('RedisObjectStore on a server with troubles', () => {
           await assert.rejects(store.list(undefined), {
             name: 'RetryableError',
             code: 'StoreUnavailable',
-            message: /no answer within 0.3 s/,
+            message: /no answer within 2 s/,
           });
           await assert.rejects(store.list(undefined, AbortSignal.timeout(50)), { name: 'TimeoutError' });
         } finally {
@@ -195,7 +195,8 @@ describe('RedisObjectStore on a server with troubles', () => {
         }
         await store.list(undefined);
       },
-      { callTimeoutMs: 300 },
+      // Of a server that hangs; one that goes on has to answer within it on a busy machine, too.
+      { callTimeoutMs: 2000 },
     ),
   );
 

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { isObjectKey } from '../../../contracts/objects/index.ts';
-import { until } from '../../../lab/process.ts';
 import { BullWorkQueue } from '../../../reconciler/adapters/bullmq/work-queue.ts';
 import { RedisObjectStore } from '../../../reconciler/adapters/redis/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -13,9 +12,9 @@ import { configMap } from '../../contract/object-store/objects.ts';
 import { SEAL_KEY } from '../../fixtures/kept/seal-key.ts';
 import { restoreRedisText, type RedisText } from '../../support/redis-text.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { inPatience } from '../../support/patience.ts';
+import { inPatience, polled } from '../../support/patience.ts';
 
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 const KIND_KEYS = new URL('../../fixtures/kept/kind-keys/redis.json', import.meta.url);
 
 /** As an earlier version's process that was killed left it, some time ago: its locks are over. */
@@ -63,7 +62,7 @@ describe('what an earlier version left in Redis', () => {
     assert.ok((await redis.client.keys('{plumb:test}:queue:nodes:*')).length > 2);
     const queue = new BullWorkQueue({ connection: redis.connection, cluster: 'test', log: SILENT_LOG });
     try {
-      await until(
+      await polled(
         'the queues of before are there',
         async () => (await redis.client.keys('*:queue:*')).length === 2 || undefined,
         { timeoutMs: 10_000 },

@@ -25,7 +25,7 @@ async function withClient<T>(server: PrivateRedis, work: (client: Redis) => Prom
     client.disconnect();
   }
 }
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 
 function isAlive(pid: number): boolean {
   try {
