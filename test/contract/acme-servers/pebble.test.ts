@@ -10,9 +10,10 @@ import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { startTestPebble } from '../../support/pebble.ts';
 import { acmeServersSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const clock = new SystemClock();
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(600_000);
 const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
 acmeServersSuite('pebble', async () => {

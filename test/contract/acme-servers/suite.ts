@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { keyAuthorization } from '../../../reconciler/core/certificates/jws.ts';
 import { certificateRequest } from '../../../reconciler/core/certificates/x509.ts';
 import type { AcmeAccount, AcmeOrder, AcmePlace, AcmeServers } from '../../../reconciler/ports/acme-server.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface AcmeWorld {
   readonly servers: AcmeServers;
@@ -15,7 +16,7 @@ export interface AcmeWorld {
   close(): Promise<void>;
 }
 
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(600_000);
 
 export function acmeServersSuite(name: string, make: () => Promise<AcmeWorld>): void {
   describe(`AcmeServers: ${name}`, () => {

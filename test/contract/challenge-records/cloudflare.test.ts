@@ -10,9 +10,10 @@ import type { DnsProvider } from '../../../reconciler/core/certificates/dns01.ts
 import { testAuthority } from '../../support/git/certificates.ts';
 import { startTestKnot } from '../../support/knot.ts';
 import { challengeRecordsSuite, type RecordsWorld } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const clock = new SystemClock();
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(600_000);
 const TOKEN = 'planted-token';
 const ZONE = '023e105f4ecef8ad9ca31a8372d0c353';
 const WITH_TOKEN: DnsProvider = { is: 'cloudflare', credential: { token: TOKEN } };

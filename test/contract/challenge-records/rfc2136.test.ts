@@ -6,9 +6,10 @@ import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import type { DnsProvider } from '../../../reconciler/core/certificates/dns01.ts';
 import { startTestKnot, type TestKnot } from '../../support/knot.ts';
 import { challengeRecordsSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 const clock = new SystemClock();
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(600_000);
 
 function providerAt({ port, keyName: name, secret }: TestKnot, more: object = {}): DnsProvider {
   const tsig = { name, algorithm: 'hmac-sha256', secret, ...more } as const;

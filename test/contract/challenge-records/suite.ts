@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import type { DnsProvider } from '../../../reconciler/core/certificates/dns01.ts';
 import type { ChallengeRecords } from '../../../reconciler/ports/challenge-records.ts';
+import { inPatience } from '../../support/patience.ts';
 
 export interface RecordsWorld {
   readonly records: ChallengeRecords;
@@ -13,7 +14,7 @@ export interface RecordsWorld {
   close(): Promise<void>;
 }
 
-const signal = AbortSignal.timeout(120_000);
+const signal = inPatience(600_000);
 
 export function challengeRecordsSuite(name: string, make: () => Promise<RecordsWorld>): void {
   describe(`ChallengeRecords: ${name}`, () => {

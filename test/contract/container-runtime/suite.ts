@@ -5,6 +5,7 @@ import { namesAddress } from '../../../nodeagent/core/pod/address.ts';
 import type { PodIdentity } from '../../../nodeagent/core/pod/runtime-types.ts';
 import { RuntimeError, type ContainerRuntime } from '../../../nodeagent/ports/container-runtime.ts';
 import { podMaker } from './pods.ts';
+import { patience, polled } from '../../support/patience.ts';
 
 export interface RuntimeUnderTest {
   readonly runtime: ContainerRuntime;
@@ -37,12 +38,23 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       return { pod, sandbox, container };
     };
     const exited = async (id: string) => {
-      for (let tries = 0; ; tries += 1) {
-        const detail = await runtime.container(id, signal);
-        if (detail.state === 'exited') return detail;
-        assert.ok(tries < 2000, `container is ${detail.state}`);
-      }
+      return polled(
+        `${id} has ended`,
+        async () => {
+          const detail = await runtime.container(id, signal);
+          return detail.state === 'exited' && detail;
+        },
+        { timeoutMs: 20_000, everyMs: 5 },
+      );
     };
+    /** Only when its shell has come to the trap does it count: it leaves a file then. The last word is for the memory adapter. */
+    const trapped = (id: string): Promise<boolean> =>
+      polled(
+        `the shell of ${id} has its trap`,
+        async () =>
+          (await runtime.execSync(id, ['/bin/sh', '-c', '[ -e /tmp/up ]', 'exit 0'], 10, signal)).exitCode === 0,
+        { timeoutMs: 20_000 },
+      );
     const failsWith = (failure: string) => (error: unknown) =>
       error instanceof RuntimeError && error.failure === failure;
     const STUBBORN = 'sleep 1000';
@@ -94,10 +106,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
     });
 
     it('asks a program to end, and ends it by force', async () => {
-      const polite = await start('trap "exit 5" TERM; while true; do sleep 0.05; done');
-      // Only when the shell has come to the trap does it count.
-      for (let tries = 0; tries < 20; tries += 1)
-        await runtime.execSync(polite.container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
+      const polite = await start('trap "exit 5" TERM; touch /tmp/up; while true; do sleep 0.05; done');
+      await trapped(polite.container);
       await runtime.stopContainer(polite.container, 20, signal);
       assert.equal((await runtime.container(polite.container, signal)).exitCode, 5);
       const stubborn = await start(STUBBORN);
@@ -108,11 +118,11 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
 
     it('asks with another signal, and ends by force what does not heed it', async () => {
       const SIGUSR1 = 10;
-      const polite = await start('trap "exit 7" USR1; trap "exit 5" TERM; while true; do sleep 0.05; done');
-      const deaf = await start('trap "" USR1; while true; do sleep 0.05; done');
-      for (let tries = 0; tries < 20; tries += 1)
-        for (const { container } of [polite, deaf])
-          await runtime.execSync(container, ['/bin/sh', '-c', 'exit 0'], 10, signal);
+      const polite = await start(
+        'trap "exit 7" USR1; trap "exit 5" TERM; touch /tmp/up; while true; do sleep 0.05; done',
+      );
+      const deaf = await start('trap "" USR1; touch /tmp/up; while true; do sleep 0.05; done');
+      for (const { container } of [polite, deaf]) await trapped(container);
       await runtime.stopContainer(polite.container, 20, signal, SIGUSR1);
       assert.equal((await runtime.container(polite.container, signal)).exitCode, 7);
       await runtime.stopContainer(deaf.container, 1, signal, SIGUSR1);
@@ -196,17 +206,20 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
 
     it('tells of ends as they happen', async () => {
       const stop = new AbortController();
+      const heard = new Set<string>();
+      const listening = (async () => {
+        for await (const id of runtime.events(stop.signal)) heard.add(id);
+      })().catch(() => undefined);
+      // The subscription is in force a moment after it was asked for: until then others end.
+      for (const isOver = patience(60_000); heard.size === 0;) {
+        assert.ok(!isOver(), 'nothing is heard');
+        await runtime.stopContainer((await start(STUBBORN)).container, 0, signal);
+      }
       const { container } = await start(STUBBORN);
-      const heard = (async () => {
-        for await (const id of runtime.events(stop.signal)) if (id === container) return id;
-        return undefined;
-      })();
-      // The subscription is in force a moment after it was asked for: the listing behind it on the same connection
-      // comes later.
-      for (let tries = 0; tries < 20; tries += 1) await runtime.listContainers(undefined, signal);
       await runtime.stopContainer(container, 0, signal);
-      assert.equal(await heard, container);
+      await polled('its end is told', () => heard.has(container), { timeoutMs: 20_000 });
       stop.abort();
+      await listening;
     });
 
     it('gives a call up when it is told to', async () => {

@@ -73,7 +73,7 @@ describe('with an authority that is trusted', () => {
   }
 });
 
-describe('GitSource over HTTPS, when it does not work', { timeout: 60_000 }, () => {
+describe('GitSource over HTTPS, when it does not work', { timeout: 600_000 }, () => {
   let repository: ScratchRepository;
   let source: GitSource | undefined;
   let other: GitGateway | undefined;

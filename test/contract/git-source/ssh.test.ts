@@ -45,7 +45,7 @@ gitSourceSuite({
   open: (repository, branch) => open(repository, branch === null ? { branch } : {}),
 });
 
-describe('GitSource over SSH, when it does not work', { timeout: 60_000 }, () => {
+describe('GitSource over SSH, when it does not work', { timeout: 600_000 }, () => {
   let repository: ScratchRepository;
   let source: GitSource | undefined;
   beforeEach(() => {

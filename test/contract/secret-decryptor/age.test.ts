@@ -10,7 +10,7 @@ import { secretDecryptorSuite } from './suite.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { inPatience } from '../../support/patience.ts';
 
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 
 secretDecryptorSuite('age identities in a file', async () => {
   const folder = makeFolder('plumb-age-');

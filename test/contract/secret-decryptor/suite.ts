@@ -14,7 +14,7 @@ export interface DecryptorWorld {
   close(): Promise<void>;
 }
 
-const signal = inPatience(60_000);
+const signal = inPatience(600_000);
 const CONTENTS = new TextEncoder().encode('a data key of thirty-two bytes..');
 
 /** What every SecretDecryptor does. */

@@ -1,7 +1,8 @@
 /** Waiting for things to happen, without guessing how long they take. */
 import type { QueueName, WorkQueue } from '../../../reconciler/ports/work-queue.ts';
+import { whenOver } from '../../support/patience.ts';
 
-/** Counts by name; `reach` resolves when a count is there, or rejects after 20 s. */
+/** Counts by name; `reach` resolves when a count is there, or rejects after 20 s of a machine with time. */
 export class Counter {
   readonly #counts = new Map<string, number>();
   readonly #waiters = new Set<() => void>();
@@ -17,13 +18,13 @@ export class Counter {
 
   reach(name: string, wanted: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const forget = whenOver(20_000, () => {
         this.#waiters.delete(look);
         reject(new Error(`${name} came to ${this.count(name)} of ${wanted} within 20 s`));
-      }, 20_000);
+      });
       const look = (): void => {
         if (this.count(name) < wanted) return;
-        clearTimeout(timer);
+        forget();
         this.#waiters.delete(look);
         resolve();
       };

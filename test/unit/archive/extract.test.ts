@@ -43,7 +43,7 @@ describe('what a container sends', () => {
     assert.deepEqual([text('there/site'), text('new/site')], ['a', 'b']);
   });
 
-  it('makes the folders above the target, and ends where none can be made', { timeout: 10_000 }, async () => {
+  it('makes the folders above the target, and ends where none can be made', { timeout: 300_000 }, async () => {
     await taken('a/b/out', { path: 'site', content: 'hello' });
     assert.equal(text('a/b/out'), 'hello');
     await assert.rejects(taken('../../../../../../proc/no/such', { path: 'site/x', content: 'hello' }), {

@@ -49,7 +49,7 @@ describe('a session with the runtime', () => {
     return { session: await opening, runtime };
   }
 
-  it('ends when it is closed, also with output that nobody took', { timeout: 20_000 }, async () => {
+  it('ends when it is closed, also with output that nobody took', { timeout: 300_000 }, async () => {
     const { session, runtime } = await opened();
     const { stdout, stderr } = session;
     assert.ok(stderr);
@@ -66,7 +66,7 @@ describe('a session with the runtime', () => {
     assert.deepEqual(await Promise.all(ends), ['cut off', 'cut off', 'cut off']);
   });
 
-  it('hears the verdict behind a stream that ended while nobody read it', { timeout: 20_000 }, async () => {
+  it('hears the verdict behind a stream that ended while nobody read it', { timeout: 300_000 }, async () => {
     const { session, runtime } = await opened();
     const { stdout, stderr } = session;
     assert.ok(stderr);

@@ -92,7 +92,7 @@ describe('places that many workers propose', () => {
     Array.from({ length: count }, (_, i) => stored(pod(`${app}-${i}`, spec, { labels: { app } })) as StoredPod);
   const self = { labelSelector: { matchLabels: { app: 'web' } } };
 
-  it('are never given twice: nodes are full, and no fuller', { timeout: 60_000 }, async () => {
+  it('are never given twice: nodes are full, and no fuller', { timeout: 300_000 }, async () => {
     const all = pods(60, 'web', asking({ cpu: '500m' }));
     const { placed, refused, lost } = await race({ nodes, pods: all });
     assert.deepEqual([placed.size, refused], [48, 12]);
@@ -107,7 +107,7 @@ describe('places that many workers propose', () => {
     }
   });
 
-  it('break no rule, whoever was first', { timeout: 60_000 }, async () => {
+  it('break no rule, whoever was first', { timeout: 300_000 }, async () => {
     const all = [
       ...pods(40, 'web', {
         ...asking({ cpu: '100m' }),
