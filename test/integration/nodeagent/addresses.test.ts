@@ -18,6 +18,7 @@ import type { ContainerRuntime } from '../../../nodeagent/ports/container-runtim
 import type { PodNetwork } from '../../../nodeagent/ports/pod-network.ts';
 import { podMaker } from '../../contract/container-runtime/pods.ts';
 import { startHost, type TestHost } from './host.ts';
+import { polled } from '../../support/patience.ts';
 
 const PLUGINS = '/usr/lib/cni';
 const stranger = (digit: string): string => digit.repeat(64);
@@ -120,11 +121,11 @@ describe('addresses of sandboxes that are gone', () => {
     const left = await attach(stranger('c'), namespace);
     const pids = async (): Promise<string> => (await host.run(['ip', 'netns', 'pids', namespace])).trim();
     host.spawn(['nsenter', `--net=/run/netns/${namespace}`, 'sleep', '1000']);
-    for (let tries = 0; (await pids()) === ''; tries += 1) assert.ok(tries < 200, 'the process does not start');
+    await polled('the process starts', async () => (await pids()) !== '', { timeoutMs: 20_000 });
     await afterAWholeStart();
     assert.ok((await held()).includes(left));
     await host.run(['kill', '-KILL', await pids()]);
-    for (let tries = 0; (await pids()) !== ''; tries += 1) assert.ok(tries < 200, 'the process does not end');
+    await polled('the process ends', async () => (await pids()) === '', { timeoutMs: 20_000 });
     assert.equal(await sweep(signal), 1);
     assert.ok(!(await held()).includes(left));
   });

@@ -4,7 +4,6 @@
  * kubelet.go, pods.go, container_probe.go, security_context.go).
  */
 import { after, before, describe, it } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -12,6 +11,8 @@ import type { PodReport } from '../../../contracts/agent/index.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { deleted, isReady, main, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { polled } from '../../support/patience.ts';
+import { untilLogIsWhole } from './printing.ts';
 
 /** An image with a program of its own. */
 const SAYS = 'registry.test/says:1';
@@ -130,7 +131,7 @@ function specs(diary: string): Readonly<Record<string, Record<string, unknown>>>
   };
 }
 
-describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
+describe("Kubernetes' behaviours of a node", { timeout: 600_000 }, () => {
   let host: TestHost;
   let agent: TestAgent;
   let diary: string;
@@ -158,14 +159,17 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
     (await agent.call('GET', `/v1/logs?namespace=default&pod=${name}`)).text;
   const logOf = async (name: string, wanted = 'Succeeded'): Promise<string> => {
     await phase(name, wanted);
+    await untilLogIsWhole(agent, name, 'main');
     return log(name);
   };
   /** Until the text has it: for a minute, as a hook that failed is tried again with the container, ten seconds later. */
   const untilWritten = async (text: () => Promise<string>, wanted: RegExp): Promise<void> => {
-    for (let tries = 0; !wanted.test(await text()); tries += 1) {
-      assert.ok(tries < 600, `no ${wanted.source}: ${await text()}`);
-      await delay(100);
-    }
+    let last = '';
+    await polled(
+      () => `no ${wanted.source}: ${last}`,
+      async () => wanted.test((last = await text())),
+      { timeoutMs: 60_000 },
+    );
   };
   const ended = (report: PodReport) => main(report)?.state.terminated;
   const end = async (name: string): Promise<void> => {
@@ -201,7 +205,11 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
     ['message-elsewhere', 0, 'DONE', 'container-runtime-terminationmessagepath-non-root'],
   ] as const)
     it(`tells the termination message: ${name}${ids(id)}`, async () => {
-      const { exitCode, message: told } = ended(await phase(name, ofEnd === 0 ? 'Succeeded' : 'Failed')) ?? {};
+      await phase(name, ofEnd === 0 ? 'Succeeded' : 'Failed');
+      await untilLogIsWhole(agent, name, 'main');
+      // A message that is the end of the log is read again when more of that is there.
+      const report = await agent.until(name, (one) => message === undefined || ended(one)?.message === message, 60_000);
+      const { exitCode, message: told } = ended(report) ?? {};
       assert.deepEqual([exitCode, told], [ofEnd, message]);
     });
 
@@ -265,7 +273,7 @@ describe("Kubernetes' behaviours of a node", { timeout: 120_000 }, () => {
     const { status } = await ready('guaranteed');
     assert.equal(status?.qosClass, 'Guaranteed');
     assert.equal(status.hostIP, '198.18.76.1');
-    assert.equal(agent.pods.get('lifecycle')?.status?.qosClass, 'BestEffort');
+    assert.equal((await ready('lifecycle')).status?.qosClass, 'BestEffort');
   });
   it('ends a pod at its deadline', async () => {
     assert.equal((await phase('deadline', 'Failed')).status?.reason, 'DeadlineExceeded');

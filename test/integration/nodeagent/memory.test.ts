@@ -2,13 +2,13 @@
  * A node that runs out of memory, with a real container runtime. How much the machine has left is told: a file of the
  * test's own is mounted over the one that the kernel shows, as lxcfs does. What containers hold is real.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { PriorityClass } from '../../../contracts/objects/index.ts';
 import { isReady, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { overwrite } from './overwrite.ts';
 
 const HIGH = {
   apiVersion: 'scheduling.k8s.io/v1',
@@ -29,7 +29,7 @@ describe('a node that runs out of memory', () => {
   let agent: TestAgent;
   let meminfo = '';
   const leaves = (mib: number): Promise<void> =>
-    writeFile(meminfo, `MemTotal: 4194304 kB\nMemFree: ${mib * 1024} kB\nInactive(file): 0 kB\n`);
+    overwrite(meminfo, `MemTotal: 4194304 kB\nMemFree: ${String(mib * 1024).padStart(8)} kB\nInactive(file): 0 kB\n`);
 
   before(async () => {
     host = await startHost();

@@ -16,7 +16,7 @@ async function keepsStrictGroups(): Promise<boolean> {
   return Number(/ v?(\d+)\./.exec(stdout)?.[1]) >= 2;
 }
 
-describe("a pod's spec", { timeout: 120_000 }, () => {
+describe("a pod's spec", { timeout: 600_000 }, () => {
   let host: TestHost;
   let agent: TestAgent;
   before(async () => {
@@ -52,7 +52,11 @@ describe("a pod's spec", { timeout: 120_000 }, () => {
   }
   const write = (what: string): string => `echo ${what} >> /diary/lines`;
   const untilTerm = (what: string, seconds = 0): string =>
-    `trap "sleep ${seconds}; ${write(what)}; exit 0" TERM; while true; do sleep 0.05; done`;
+    `trap "sleep ${seconds}; ${write(what)}; exit 0" TERM; touch /tmp/traps; while true; do sleep 0.05; done`;
+  /** Else it might be told to end before its shell has come to the trap. */
+  const WHEN_IT_TRAPS = {
+    readinessProbe: { exec: { command: ['test', '-f', '/tmp/traps'] }, periodSeconds: 1, timeoutSeconds: 20 },
+  };
 
   it('starts sidecars in order, each when it has started, and ends them behind the containers, the last one first', async () => {
     const { volume, container, lines } = await diary('sidecars');
@@ -75,7 +79,7 @@ describe("a pod's spec", { timeout: 120_000 }, () => {
           lifecycle: { preStop: { exec: { command: ['/bin/sh', '-c', write('logger-hook')] } } },
         }),
       ],
-      containers: [container('main', `sleep 0.5; ${write('main')}; exit 3`)],
+      containers: [container('main', `sleep 2; ${write('main')}; exit 3`)],
     });
     await agent.assign({ upsert: [pod] });
     const over = await agent.until('sidecars', (report) => report.status?.phase === 'Failed');
@@ -104,9 +108,13 @@ describe("a pod's spec", { timeout: 120_000 }, () => {
       initContainers: [
         container('proxy', `[ -f /diary/once ] || { touch /diary/once; exit 1; }; ${untilTerm('proxy')}`, {
           restartPolicy: 'Always',
+          ...WHEN_IT_TRAPS,
         }),
       ],
-      containers: [container('slow', untilTerm('slow', 1)), container('quick', untilTerm('quick'))],
+      containers: [
+        container('slow', untilTerm('slow', 1), WHEN_IT_TRAPS),
+        container('quick', untilTerm('quick'), WHEN_IT_TRAPS),
+      ],
     });
     await agent.assign({ upsert: [pod] });
     const ready = await agent.until('deletion', isReady);

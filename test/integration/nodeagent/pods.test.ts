@@ -15,6 +15,8 @@ import {
   type TestAgent,
 } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { polled } from '../../support/patience.ts';
+import { untilSays, untilLogIsWhole } from './printing.ts';
 
 describe('pods on a node', () => {
   let host: TestHost;
@@ -32,11 +34,13 @@ describe('pods on a node', () => {
     (await agent.call('GET', `/v1/logs?namespace=default&pod=${pod}${query}`)).text;
   /** A container that runs has not said everything yet. */
   const logsWith = async (pod: string, wanted: RegExp): Promise<string> => {
-    for (let tries = 0; ; tries += 1) {
-      const text = await logs(pod);
-      if (wanted.test(text)) return text;
-      assert.ok(tries < 500, `the log of ${pod} has no ${wanted.source}: ${text}`);
-    }
+    let text = '';
+    await polled(
+      () => `the log of ${pod} has no ${wanted.source}: ${text}`,
+      async () => wanted.test((text = await logs(pod))),
+      { timeoutMs: 20_000 },
+    );
+    return text;
   };
   const remove = async (...pods: Parameters<typeof deleted>[0][]): Promise<void> => {
     await agent.assign({ upsert: pods.map((pod) => deleted(pod, 0)) });
@@ -158,11 +162,7 @@ describe('pods on a node', () => {
       '400\nscratch\nfull\nread-only\n',
     );
     await agent.assign({ upsert: [configMap('settings', { COLOR: 'blue', 'app.conf': 'second' }, '2')] });
-    for (let tries = 0; ; tries += 1) {
-      const { stdout } = await agent.exec('configured', ['/bin/cat', '/config/app.conf']);
-      if (stdout === 'second') break;
-      assert.ok(tries < 100, `the file still says ${stdout}`);
-    }
+    await untilSays(agent, 'configured', 'cat /config/app.conf', 'second');
     assert.ok(!agent.log().includes('hunter2'));
     await remove(pod);
     assert.equal(await host.run(['sh', '-c', `mount | grep -c ${pod.metadata.uid} || true`]), '0\n');
@@ -206,9 +206,10 @@ describe('pods on a node', () => {
       /^back-off 10s restarting failed container=main pod=crasher_default\(/,
     );
     assert.equal(paused.status?.phase, 'Running');
+    await untilLogIsWhole(agent, 'crasher', 'main');
     assert.equal(await logs('crasher', '&previous=true'), 'run\n');
     const began = Date.parse(status?.lastState.terminated?.finishedAt ?? '');
-    const again = await agent.until('crasher', (report) => main(report)?.restartCount === 2, 15_000);
+    const again = await agent.until('crasher', (report) => main(report)?.restartCount === 2, 30_000);
     const next =
       main(again)?.state.running?.startedAt ??
       main(again)?.state.terminated?.startedAt ??
@@ -353,14 +354,11 @@ describe('pods on a node', () => {
     await agent.assign({ upsert: [pod] });
     await agent.until('slow', isReady);
     await agent.assign({ upsert: [deleted(pod)] });
-    for (
-      let tries = 0;
-      !agent.events.some((event) => event.name === 'slow' && event.reason === 'Killing');
-      tries += 1
-    ) {
-      assert.ok(tries < 100);
-      await agent.info();
-    }
+    await polled(
+      'its end is told',
+      () => agent.events.some((event) => event.name === 'slow' && event.reason === 'Killing'),
+      { timeoutMs: 20_000 },
+    );
     await agent.assign({ upsert: [deleted(pod, 0)] });
     await agent.until('slow', (report) => report.gone);
     await agent.assign({ remove: [key(pod)] });
@@ -408,8 +406,7 @@ describe('pods on a node', () => {
     await agent.until('chatty', isReady);
     const folder = `${host.folder}/root/var/log/plumbline/pods/default_chatty_${pod.metadata.uid ?? ''}/main`;
     const files = async (): Promise<readonly string[]> => (await host.run(['ls', folder])).trim().split('\n');
-    for (const from = Date.now(); !(await files()).includes('0.log.1');)
-      assert.ok(Date.now() - from < 20_000, (await files()).join());
+    await polled('the log is rotated', async () => (await files()).includes('0.log.1'), { timeoutMs: 30_000 });
     const first = /after (\d+)\n$/.exec(await logsWith('chatty', /^after \d+\n$/m))?.[1];
     assert.ok(Number(first) > 0);
     assert.ok((await logs('chatty')).length < 100_000);

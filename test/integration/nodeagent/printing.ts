@@ -4,7 +4,7 @@ import { readdir, readlink } from 'node:fs/promises';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import { testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX } from './host.ts';
-import { patience } from '../../support/patience.ts';
+import { patience, polled } from '../../support/patience.ts';
 
 /** What the node of these tests has for its pods. */
 export const NODE: Node = {
@@ -31,14 +31,23 @@ export function printer(
 
 /** What a container of a pod printed until it ended well. */
 export async function printed(agent: TestAgent, pod: string, container: string): Promise<string> {
-  const { status } = await agent.until(pod, (report) =>
-    ['Succeeded', 'Failed'].includes(report.status?.phase ?? 'Pending'),
+  const { status } = await agent.until(
+    pod,
+    (report) => ['Succeeded', 'Failed'].includes(report.status?.phase ?? 'Pending'),
+    120_000,
   );
-  while (await isWritten(agent, pod, container));
+  await untilLogIsWhole(agent, pod, container);
   const { text } = await agent.call('GET', `/v1/logs?namespace=default&pod=${pod}&container=${container}`);
   const ended = status?.containerStatuses?.find((one) => one.name === container)?.state.terminated;
   assert.equal(ended?.exitCode, 0, `${container} of ${pod} ended with ${JSON.stringify(ended)}: ${text}`);
   return text;
+}
+
+/** Resolves when nothing more comes into the log of a container that has ended. */
+export async function untilLogIsWhole(agent: TestAgent, pod: string, container: string): Promise<void> {
+  await polled(`the log of ${pod}/${container} is whole`, async () => !(await isWritten(agent, pod, container)), {
+    timeoutMs: 20_000,
+  });
 }
 
 /**

@@ -10,6 +10,8 @@ import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { grpcFrame } from '../../../nodeagent/core/wire/grpc-frame.ts';
 import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
 
+const LONG_S = 60;
+
 /** Writes as long as somebody reads. */
 function endless(to: Writable, chunk: Buffer): void {
   const more = (): void => {
@@ -98,7 +100,8 @@ describe('probe runner', () => {
     ['/hang', 'failure', /context deadline exceeded/],
   ] as const) {
     it(`HTTP ${path}: ${outcome}`, async () => {
-      const answer = await runner.run(http(path), 1, signal);
+      // Short for the one alone that never answers.
+      const answer = await runner.run(http(path), path === '/hang' ? 1 : LONG_S, signal);
       assert.equal(answer.outcome, outcome);
       assert.match(answer.message, message);
     });
@@ -121,7 +124,7 @@ describe('probe runner', () => {
 
   it('makes ten requests at most', async () => {
     loops = 0;
-    await runner.run(http('/loop'), 1, signal);
+    await runner.run(http('/loop'), LONG_S, signal);
     assert.equal(loops, 10);
   });
 
@@ -133,7 +136,7 @@ describe('probe runner', () => {
           { name: 'X-Probe', value: '1' },
         ],
       }),
-      1,
+      LONG_S,
       signal,
     );
     assert.equal(seenHeaders['host'], 'app.example');
@@ -142,7 +145,10 @@ describe('probe runner', () => {
   });
 
   it('TCP: a connection is enough', async () => {
-    assert.equal((await runner.run({ kind: 'tcp', host: '127.0.0.1', port: port(web) }, 1, signal)).outcome, 'success');
+    assert.equal(
+      (await runner.run({ kind: 'tcp', host: '127.0.0.1', port: port(web) }, LONG_S, signal)).outcome,
+      'success',
+    );
     assert.equal((await runner.run({ kind: 'tcp', host: '127.0.0.1', port: 1 }, 1, signal)).outcome, 'failure');
   });
 
@@ -152,7 +158,7 @@ describe('probe runner', () => {
     ['none', 'failure', /code 5/],
   ] as const) {
     it(`gRPC ${service || 'server'}: ${outcome}`, async () => {
-      const answer = await runner.run({ kind: 'grpc', host: '127.0.0.1', port: port(grpc), service }, 1, signal);
+      const answer = await runner.run({ kind: 'grpc', host: '127.0.0.1', port: port(grpc), service }, LONG_S, signal);
       assert.equal(answer.outcome, outcome, answer.message);
       assert.match(answer.message, message);
     });

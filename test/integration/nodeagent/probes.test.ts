@@ -3,6 +3,7 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { isReady, key, main, shellPod, startAgent, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { polled } from '../../support/patience.ts';
 
 describe('probes', () => {
   let host: TestHost;
@@ -89,14 +90,11 @@ describe('probes', () => {
     });
     await agent.assign({ upsert: [pod] });
     await agent.until('stuck', (report) => main(report)?.state.running !== undefined);
-    for (
-      let tries = 0;
-      !agent.events.some((event) => event.name === 'stuck' && event.message.includes('timed out'));
-      tries += 1
-    ) {
-      assert.ok(tries < 20_000, JSON.stringify(agent.events.filter((event) => event.name === 'stuck')));
-      await agent.info();
-    }
+    await polled(
+      () => JSON.stringify(agent.events.filter((event) => event.name === 'stuck')),
+      () => agent.events.some((event) => event.name === 'stuck' && event.message.includes('timed out')),
+      { timeoutMs: 60_000 },
+    );
     assert.equal(isReady(agent.pods.get('stuck') ?? assert.fail('no report')), false);
   });
 
@@ -133,12 +131,12 @@ describe('probes', () => {
         agent.events.some(
           (event) => event.name === name && event.message === 'Liveness probe failed: command timed out after 1s',
         );
-      for (let tries = 0; !isOver() || (await sleepers(1234)) !== left; tries += 1) {
-        assert.ok(
-          tries < 300,
-          `${await sleepers(1234)} left; ${JSON.stringify(agent.events.filter((event) => event.name === name))}`,
-        );
-      }
+      let found = 0;
+      await polled(
+        () => `${found} left; ${JSON.stringify(agent.events.filter((event) => event.name === name))}`,
+        async () => isOver() && (found = await sleepers(1234)) === left,
+        { timeoutMs: 60_000 },
+      );
       assert.equal(await sleepers(4321), 1);
       await agent.assign({ remove: [key(pod)] });
     });
@@ -160,18 +158,26 @@ describe('probes', () => {
       ]);
       return stdout.split('\n').filter((line) => line !== '');
     };
-    let before: string[] = [];
-    for (let tries = 0; before.length === 0; tries += 1) {
-      assert.ok(tries < 300, 'the probe does not run');
-      before = await sleepers();
-    }
+    const before = await polled(
+      'the probe runs',
+      async () => {
+        const found = await sleepers();
+        return found.length > 0 && found;
+      },
+      { timeoutMs: 60_000 },
+    );
     await agent.kill();
     agent = await startAgent(host);
     await agent.until('orphan', (report) => main(report)?.state.running !== undefined);
-    for (let tries = 0, now = before; now.length !== 1 || now[0] === before[0]; tries += 1) {
-      assert.ok(tries < 300, `${before.join()} became ${now.join()}`);
-      now = await sleepers();
-    }
+    let now = before;
+    await polled(
+      () => `${before.join()} became ${now.join()}`,
+      async () => {
+        now = await sleepers();
+        return now.length === 1 && now[0] !== before[0];
+      },
+      { timeoutMs: 60_000 },
+    );
     await agent.assign({ remove: [key(pod)], whole: true });
   });
 
@@ -194,10 +200,11 @@ describe('probes', () => {
     const failures = (): number =>
       agent.events.filter((event) => event.name === 'loud' && event.message.startsWith('Readiness probe failed: begin'))
         .length;
-    for (let tries = 0; failures() === 0; tries += 1) {
-      assert.ok(tries < 20_000, JSON.stringify(agent.events.filter((event) => event.name === 'loud')));
-      await agent.info();
-    }
+    await polled(
+      () => JSON.stringify(agent.events.filter((event) => event.name === 'loud')),
+      () => failures() > 0,
+      { timeoutMs: 60_000 },
+    );
     const grown = (await peak()) - before;
     assert.ok(grown < 15 * 1024 * 1024, `${grown} bytes more`);
     await agent.assign({ remove: [key(pod)] });

@@ -2,13 +2,13 @@
  * A node that runs out of process ids, with a real container runtime. How many threads the machine has is told, by a
  * file of the test's own over the one that the kernel shows. What the cgroups of pods hold is real.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import type { PriorityClass } from '../../../contracts/objects/index.ts';
 import { isReady, shellPod, startAgent, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { overwrite } from './overwrite.ts';
 
 const HIGH = {
   apiVersion: 'scheduling.k8s.io/v1',
@@ -27,7 +27,8 @@ describe('a node that runs out of process ids', () => {
   let agent: TestAgent;
   let loadavg = '';
   let capacity = 0;
-  const leaves = (ids: number): Promise<void> => writeFile(loadavg, `0.10 0.10 0.10 1/${capacity - ids} 100\n`);
+  const leaves = (ids: number): Promise<void> =>
+    overwrite(loadavg, `0.10 0.10 0.10 1/${String(capacity - ids).padStart(8, '0')} 100\n`);
 
   before(async () => {
     host = await startHost();

@@ -1,13 +1,13 @@
 /** cpu and memory of pods that run, on a real runtime and real cgroups. */
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import type { Node, Pod } from '../../../contracts/objects/index.ts';
 import type { PodReport } from '../../../contracts/agent/index.ts';
 import { isReady, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { polled } from '../../support/patience.ts';
 
 type Amounts = Readonly<Record<string, string>>;
 const node = (cpu: string): Node => ({
@@ -86,10 +86,12 @@ describe('a pod that is resized in place', () => {
     };
   }
   async function untilPodHas(report: PodReport, wanted: Awaited<ReturnType<typeof podInForce>>): Promise<void> {
-    for (let left = 100; !isDeepStrictEqual(await podInForce(report), wanted); left -= 1) {
-      if (left === 0) assert.deepEqual(await podInForce(report), wanted);
-      await delay(50);
-    }
+    let found: unknown;
+    await polled(
+      () => `${JSON.stringify(found)} is not ${JSON.stringify(wanted)}`,
+      async () => isDeepStrictEqual((found = await podInForce(report)), wanted),
+      { timeoutMs: 20_000 },
+    );
   }
 
   it('is held to the sum of its containers as a whole, before and after', async () => {

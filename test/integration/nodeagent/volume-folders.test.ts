@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { deleted, isReady, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
 import { NODE, printed, printer, printing, untilSays } from './printing.ts';
+import { polled } from '../../support/patience.ts';
 
 const MEDIA = [
   ['default', {}],
@@ -170,9 +171,12 @@ describe('volumes of folders', () => {
       ).trim();
       return await host.run(['sh', '-c', `cd /proc/${pid}/root/v; cat in/file out/file 2>/dev/null || true`]);
     };
+    // It mounts as soon as it runs.
+    await polled('its own mount is there', async () => (await seenBy('both')) === 'late\nmade\n', {
+      timeoutMs: 20_000,
+    });
     assert.equal(await seenBy('apart'), '');
     assert.equal(await seenBy('hearing'), 'late\nmade\n');
-    assert.equal(await seenBy('both'), 'late\nmade\n');
     assert.equal(await host.run(['cat', `${folder}/out/file`]), 'made\n');
   });
 

@@ -260,14 +260,14 @@ describe('volumes whose size is held to', () => {
     await put('1');
     await agent.kept.grow(PV, 64 * MIB, signal);
     const real = createRunCommand();
-    for (let k = 1; ; k += 1) {
+    for (let seconds = 0.0005; ; seconds *= 1.07) {
       let isCutOff = false;
       // Ended later each time, wherever it is then. Without the kernel's way, which cannot be cut off.
       const run: RunCommand = async (argv, options) => {
         if (!argv.includes('resize2fs')) return await real(argv, options);
         if (!argv.includes('-z')) throw new Error('refused');
         const at = argv.indexOf('resize2fs');
-        const timeout = ['timeout', '--signal', 'KILL', `${k / 2000}`];
+        const timeout = ['timeout', '--signal', 'KILL', seconds.toFixed(5)];
         const ended = await real([...argv.slice(0, at), ...timeout, ...argv.slice(at)], options);
         isCutOff = ended.code !== 0;
         return ended;
