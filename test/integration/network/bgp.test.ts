@@ -24,6 +24,7 @@ import { whenInterrupted } from '../../support/interruption.ts';
 import { tied } from '../../support/tied.ts';
 import { endpoint, node, service, slice, TestAssignment, TestLocalPods } from '../../unit/network/world.ts';
 import { cannotRun, makeNamespace, type Namespace } from './namespace.ts';
+import { polled } from '../../support/patience.ts';
 
 const NODE = '198.18.9.1';
 const ROUTER = '198.18.9.2';
@@ -71,11 +72,7 @@ const web: Service = { ...made, status: { loadBalancer: { ingress: [{ ip: VIP }]
 const endpoints = (state: 'ready' | 'unready') => slice(web, [{ ...endpoint('198.19.1.5', state), nodeName: 'n1' }]);
 
 async function until(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
-  const end = Date.now() + PATIENCE_MS;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`it does not come true: ${what}`);
-    await delay(20);
-  }
+  await polled(what, holds, { timeoutMs: PATIENCE_MS });
 }
 
 const cannot = cannotRun() ?? (existsSync('/usr/sbin/bird') ? undefined : 'needs bird2');
@@ -241,7 +238,7 @@ protocol bgp n1 {
     assert.doesNotMatch(changes.join(''), new RegExp(`Deleted ${VIP}`));
     monitor.kill('SIGKILL');
     await once(monitor, 'exit');
-    assert.ok(events.some((event) => event.startsWith('BGPRestarted')));
+    await until('it is told', () => events.some((event) => event.startsWith('BGPRestarted')));
   });
 
   it('says what is in the way of a session', async () => {

@@ -15,7 +15,7 @@ const PLUGINS = ['/usr/lib/cni', '/opt/cni/bin'].find((folder) => existsSync(joi
 
 describe(
   'network: CNI',
-  { skip: cannotRun() ?? (PLUGINS === undefined ? 'needs containernetworking-plugins' : false), timeout: 60_000 },
+  { skip: cannotRun() ?? (PLUGINS === undefined ? 'needs containernetworking-plugins' : false), timeout: 600_000 },
   () => {
     let lab: Lab;
     let pod: Namespace;

@@ -12,7 +12,7 @@ const ports = (hostIP?: string): Record<string, unknown>[] => [
   { containerPort: 53, hostPort: 5353, protocol: 'UDP', ...(hostIP && { hostIP }) },
 ];
 
-describe('network: host ports', { skip: cannotRun() ?? false, timeout: 120_000 }, () => {
+describe('network: host ports', { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
   let lab: Lab;
   let target: TestPod;
   let other: TestPod;

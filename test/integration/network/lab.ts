@@ -56,7 +56,7 @@ export interface Lab {
   remove(...keys: readonly ObjectKey[]): Promise<void>;
   /** A process in a namespace; ended by `close`. */
   start(ns: Namespace, argv: readonly string[]): ChildProcess;
-  /** An HTTP server that answers with `text`, the client's address and its own. */
+  /** An HTTP server that answers with `text`, the client's address and its own, and ends no connection by itself. */
   serve(ns: Namespace, port: number, text: string): Promise<void>;
   /** A UDP server that answers each datagram with `text`. */
   answerUdp(ns: Namespace, port: number, text: string): Promise<void>;
@@ -196,7 +196,7 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     serve: (ns, port, text) =>
       startScript(
         ns,
-        `require('http').createServer((q, s) => s.end(['${text}', q.socket.remoteAddress, q.socket.localAddress].join(' '))).listen(${port}, '0.0.0.0', () => console.log('up'))`,
+        `require('http').createServer((q, s) => s.end(['${text}', q.socket.remoteAddress, q.socket.localAddress].join(' '))).listen(${port}, '0.0.0.0', () => console.log('up')).keepAliveTimeout = 0`,
       ),
     answerUdp: (ns, port, text) =>
       startScript(

@@ -11,7 +11,7 @@ import { cannotRun } from './namespace.ts';
 const PER_SECOND = 5000;
 const SENT = 40_000;
 
-describe('a flood of questions', { skip: cannotRun() ?? false, timeout: 120_000 }, () => {
+describe('a flood of questions', { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
   let lab: Lab;
   let flooding: TestPod;
   let other: TestPod;

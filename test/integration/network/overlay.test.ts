@@ -8,7 +8,7 @@ import { cannotRun } from './namespace.ts';
 
 const STRANGER = '198.18.0.9';
 
-describe("network: the overlay's port", { skip: cannotRun() ?? false, timeout: 60_000 }, () => {
+describe("network: the overlay's port", { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
   let lab: Lab;
   let target: TestPod;
   let peer: TestPod;

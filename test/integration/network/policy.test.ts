@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { after, before, describe, it } from 'node:test';
 import { keyOf, type KubeObject, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { startReacher, type Reacher } from '../../support/reach.ts';
@@ -10,14 +11,15 @@ import { place, policy, slicesOf, space, type Placed } from '../../unit/network/
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { makeLab, type Lab, type TestNode, type TestPod } from './lab.ts';
 import { cannotRun } from './namespace.ts';
+import { patience } from '../../support/patience.ts';
 
 const SPACES = ['x', 'y', 'z'];
 const PORTS = [80, 81] as const;
 const TARGETS = (['TCP', 'UDP'] as const).flatMap((protocol) => PORTS.map((port) => ({ protocol, port })));
 /** Long enough for a busy machine; what is dropped takes it wholly. */
 const PATIENCE_MS = 400;
-/** Answers that are late on a busy machine are asked for again. */
-const LOOKS = 8;
+/** Answers that are late on a busy machine are asked for again, so long. */
+const HOLDS_MS = 10_000;
 
 interface Pod extends Placed {
   readonly name: string;
@@ -100,12 +102,13 @@ describe('network policy with packets', { skip: cannotRun() ?? false, timeout: 6
     return found.flat();
   };
   const holds = async (allows: PolicyCase['allows']): Promise<void> => {
-    let last: readonly string[] = [];
-    for (let look = 0; look < LOOKS; look += 1) {
-      last = await wrong(allows);
-      if (last.length === 0) return;
-    }
-    assert.deepEqual(last, []);
+    await comesToBe(() => wrong(allows), []);
+  };
+  /** Fails with what it was last. */
+  const comesToBe = async <T>(look: () => Promise<T>, wanted: T): Promise<void> => {
+    let last = await look();
+    for (const isOver = patience(HOLDS_MS); !isDeepStrictEqual(last, wanted) && !isOver();) last = await look();
+    assert.deepEqual(last, wanted);
   };
 
   for (const one of POLICY_CASES) {
@@ -132,11 +135,11 @@ describe('network policy with packets', { skip: cannotRun() ?? false, timeout: 6
     };
     const all = [...pods.map(({ name }) => name), 'outside'];
     try {
-      assert.deepEqual(await through(), Object.fromEntries(all.map((name) => [name, true])));
+      await comesToBe(through, Object.fromEntries(all.map((name) => [name, true])));
       await show({
         policies: [['x', { podSelector: { matchLabels: { pod: 'a' } }, ingress: [{ from: [{ podSelector: {} }] }] }]],
       });
-      assert.deepEqual(await through(), Object.fromEntries(all.map((name) => [name, name.startsWith('x/')])));
+      await comesToBe(through, Object.fromEntries(all.map((name) => [name, name.startsWith('x/')])));
     } finally {
       await outside.close();
       await lab.remove(keyOf(svc), `endpointslices.discovery.k8s.io/default/web-a`);
@@ -150,7 +153,7 @@ describe('network policy with packets', { skip: cannotRun() ?? false, timeout: 6
     for (const { ns, address } of lab.nodes) {
       const reacher = await startReacher(ns.enter, []);
       try {
-        assert.deepEqual(await reacher.reaches([[a.address, 'TCP', 80]], PATIENCE_MS), [address === a.node.address]);
+        await comesToBe(() => reacher.reaches([[a.address, 'TCP', 80]], PATIENCE_MS), [address === a.node.address]);
       } finally {
         await reacher.close();
       }

@@ -28,7 +28,7 @@ const LAYOUTS = [
 ] as const;
 
 for (const layout of LAYOUTS) {
-  describe(`network: ${layout.name}`, { skip: cannotRun() ?? false, timeout: 120_000 }, () => {
+  describe(`network: ${layout.name}`, { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
     let lab: Lab;
     let pods: { a: TestPod; b: TestPod; c: TestPod };
     const web = service('web', WEB, [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080 }]);

@@ -9,7 +9,7 @@ import { patience } from '../../support/patience.ts';
 
 const WEB = '198.19.128.10';
 
-describe('network: the packet filter is watched', { skip: cannotRun() ?? false, timeout: 60_000 }, () => {
+describe('network: the packet filter is watched', { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
   let lab: Lab;
   let a: TestPod;
   let c: TestPod;

@@ -485,7 +485,7 @@ describe('requests through the proxy', () => {
         rule(prefix('/other'), 'flaky', { retry: { attempts: 2, codes: [500] } }),
         rule(prefix('/never'), 'flaky', { retry: { attempts: 0, codes: [503] } }),
         rule(prefix('/cut'), 'flaky', { retry: { attempts: 1, codes: [] } }),
-        rule(prefix('/silent'), 'flaky', { retry: { attempts: 1, codes: [] }, backendTimeoutMs: 200 }),
+        rule(prefix('/silent'), 'flaky', { retry: { attempts: 1, codes: [] }, backendTimeoutMs: 2000 }),
         rule(prefix('/plain'), 'flaky'),
       ];
       await world.give(
