@@ -298,7 +298,7 @@ export class Fleet {
   }
 
   async clusterIP(service: string): Promise<string> {
-    return eventually(`Service ${service} has an address`, 20, async () => {
+    return eventually(`Service ${service} has an address`, 60, async () => {
       const found = (await this.list('Service')).find((s) => s.metadata.name === service);
       return found?.spec.clusterIP;
     });

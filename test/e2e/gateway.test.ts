@@ -114,6 +114,8 @@ spec:
     await fleet.commitAndPush('Open a gateway');
     await programmed();
     assert.equal(findCondition(await routeConditions(), 'ResolvedRefs')?.reason, 'BackendNotFound');
+    // What it serves follows its routes.
+    await eventually('its route is served', 30, async () => (await ask('web.example.com')).status === 200);
     const [plain, second] = await Promise.all([
       ask('web.example.com'),
       ask('web.example.com', '/', '-H', 'version: 2'),
@@ -207,6 +209,7 @@ spec:
       return accepted === 'True' && found?.status?.loadBalancer?.ingress?.map(({ ip }) => ip);
     });
     assert.deepEqual(addresses, NODES.map(addressOf));
+    await eventually('it is served', 30, async () => (await ask('shop.example.net', '/shop/healthz')).status === 200);
     assert.deepEqual(
       [(await ask('shop.example.net', '/shop/healthz')).status, (await ask('shop.example.net', '/')).status],
       [200, 404],
@@ -242,10 +245,13 @@ spec:
       });
       const [ingress, ofClass] = [await own('Ingress'), await own('IngressClass')];
       assert.deepEqual([ingress?.metadata.labels, ofClass?.metadata.labels], [{ mark }, { mark }]);
-      assert.deepEqual(
-        ingress?.status?.loadBalancer?.ingress?.map(({ ip }) => ip),
-        NODES.map(addressOf),
-      );
+      await eventually('its addresses are told', 30, async () => {
+        assert.deepEqual(
+          (await own('Ingress'))?.status?.loadBalancer?.ingress?.map(({ ip }) => ip),
+          NODES.map(addressOf),
+        );
+        return true;
+      });
     }
     await fleet.removeFiles('own.yaml');
     await eventually('it is gone', 30, async () => (await ask('own.example.net')).status === 404);
@@ -298,7 +304,7 @@ spec:
     assert.notEqual((await fleet.list('ProxyConfig')).length, 0);
     await fleet.removeFiles('gateway.yaml', 'ingress.yaml');
     await eventually('nobody listens', 30, async () => (await knock()) === 7);
-    assert.equal((await fleet.list('ProxyConfig')).length, 0);
+    await eventually('no node has it', 30, async () => (await fleet.list('ProxyConfig')).length === 0);
   });
 });
 

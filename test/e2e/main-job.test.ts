@@ -75,7 +75,7 @@ describe('the main job', () => {
 
         const url = `http://${await fleet.clusterIP(app('web'))}/`;
         for (const node of NODES) {
-          const answer = await eventually(`an answer on ${node}`, 10, () => fleet.httpFrom(node, url));
+          const answer = await eventually(`an answer on ${node}`, 30, () => fleet.httpFrom(node, url));
           assert.match(answer, /hello from v1, pod web-/);
         }
         for (const pod of pods) {

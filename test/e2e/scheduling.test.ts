@@ -221,8 +221,12 @@ describe('scheduling', () => {
       });
 
       it('places by selectors, room and ports, and says of what fits nowhere why it waits [conformance: scheduler-node-selector-matching, scheduler-node-selector-not-matching, scheduler-resource-limits, scheduling-hostport-and-protocol-match-hostips, conformance-tests-minimum-number-of-nodes]', async () => {
-        const nodes = await fleet.list('Node');
-        assert.equal(nodes.filter(({ spec }) => !spec.unschedulable && (spec.taints ?? []).length === 0).length, 3);
+        const nodes = await eventually('three nodes take pods', 30, async () => {
+          const found = await fleet.list('Node');
+          return (
+            found.filter(({ spec }) => !spec.unschedulable && (spec.taints ?? []).length === 0).length === 3 && found
+          );
+        });
         // More than half of any host, so that a second one has no room beside the first.
         const cpu = Math.max(...nodes.map(({ status }) => parseMilli(status?.allocatable?.['cpu'] ?? '0')));
         const most = `cpu: ${Math.ceil(cpu * 0.6)}m`;
@@ -313,12 +317,12 @@ describe('scheduling', () => {
                 ]),
           ],
         });
-        // The one that stays would go before the last one, if the taint were still counted.
+        // The one that stays would go before the last one, if the taint were still counted: the commit without it is to be in force by then.
         const workloads = [
           pinned('at-once', 'node-2', 0),
           pinned('short', 'node-2', 2),
-          pinned('long', 'node-2', 10),
-          pinned('stays', 'node-1', 8),
+          pinned('long', 'node-2', 25),
+          pinned('stays', 'node-1', 20),
         ];
         await push(...workloads);
         const uids = new Map<string, string>();

@@ -8,6 +8,8 @@ import { kubernetesServices } from './services/kubernetes.ts';
 
 const NAMESPACE = 'edge';
 const POOL = '198.18.31.200-198.18.31.210';
+/** For an answer that is to come, on a busy machine too. */
+const LONG_MS = 20_000;
 
 /** At 8080 tells its host name and the address that it was asked from; there and at 9090 `/port` tells the port. */
 const SCRIPT = [
@@ -86,19 +88,19 @@ describe('services', () => {
       .filter(({ conditions }) => conditions.ready).length;
 
   const addressOf = (name: string): Promise<string> =>
-    eventually(`${name} has an address`, 20, async () => {
+    eventually(`${name} has an address`, 60, async () => {
       const found = (await fleet.list('Service', NAMESPACE)).find(({ metadata }) => metadata.name === name);
       return found?.status?.loadBalancer?.ingress?.[0]?.ip;
     });
 
-  /** The pod's host name and the client's address, asked from this machine; undefined for no answer within a second. */
+  /** The pod's host name and the client's address, asked from this machine; undefined for no answer in time. */
   const who = async (
     address: string,
-    port = 80,
+    ms = 1000,
   ): Promise<{ readonly pod: string; readonly client: string } | undefined> => {
     try {
-      const answer = await fetch(`http://${address}:${port}/cgi-bin/who`, {
-        signal: AbortSignal.timeout(1000),
+      const answer = await fetch(`http://${address}/cgi-bin/who`, {
+        signal: AbortSignal.timeout(ms),
         headers: { connection: 'close' },
       });
       const [pod = '', client = ''] = (await answer.text()).trim().split(' ');
@@ -134,7 +136,7 @@ describe('services', () => {
 
   it('a load balancer answers, one host has its address, and nothing else of the host is reached there', async () => {
     const address = await addressOf('open');
-    await eventually('it answers', 20, async () => (await who(address)) !== undefined);
+    await eventually('it answers', 60, async () => (await who(address)) !== undefined);
     assert.equal((await holders(address)).length, 1);
     // sshd of the hosts listens at every address.
     assert.equal(await connects(fleet.lab.nodes[0]?.address ?? '', 22), true);
@@ -143,8 +145,8 @@ describe('services', () => {
 
   it('with Local the client has its own address, and pods of one host answer', async () => {
     const address = await addressOf('local');
-    await eventually('it answers', 20, async () => (await who(address)) !== undefined);
-    const answers = await Promise.all(Array.from({ length: 8 }, () => who(address)));
+    await eventually('it answers', 60, async () => (await who(address)) !== undefined);
+    const answers = await Promise.all(Array.from({ length: 8 }, () => who(address, LONG_MS)));
     assert.equal(new Set(answers.map((one) => one?.pod)).size, 1);
     assert.match(answers[0]?.client ?? '', /^198\.18\.31\./);
     const addresses = fleet.lab.nodes.map((node) => node.address);
@@ -153,7 +155,7 @@ describe('services', () => {
 
   it('source ranges keep others out', async () => {
     const address = await addressOf('shut');
-    await eventually('a host has the address', 20, async () => (await holders(address)).length === 1);
+    await eventually('a host has the address', 60, async () => (await holders(address)).length === 1);
     assert.equal(await who(address), undefined);
   });
 
@@ -173,7 +175,7 @@ describe('services', () => {
 
   it('explain follows a packet to a Service: addresses, the rules of each host, endpoints, who answers for its address', async () => {
     const address = await addressOf('open');
-    await eventually('a host has the address', 20, async () => (await holders(address)).length === 1);
+    await eventually('a host has the address', 60, async () => (await holders(address)).length === 1);
     const [holder = ''] = await holders(address);
     const { stdout, code } = await fleet.plumb('explain', 'service/open', '-n', NAMESPACE);
     assert.equal(code, 0, stdout);
@@ -191,9 +193,13 @@ describe('services', () => {
   });
 
   it('net check finds nothing broken, and names what is', async () => {
-    const well = await fleet.plumb('net', 'check');
-    assert.match(well.stdout, /Nothing is broken: \d+ of \d+ connections and names\.\n$/);
-    assert.equal(well.code, 0);
+    // What answers later than it waits counts as broken.
+    await eventually('nothing is broken', 60, async () => {
+      const well = await fleet.plumb('net', 'check');
+      assert.match(well.stdout, /Nothing is broken: \d+ of \d+ connections and names\.\n$/);
+      assert.equal(well.code, 0);
+      return true;
+    });
     const [first, second] = fleet.lab.nodes;
     // What comes for its pods from others.
     const closed = 'add table ip shut; add chain ip shut in { type filter hook forward priority -5; policy drop; }';
@@ -227,7 +233,7 @@ describe('services', () => {
       `apiVersion: v1\nkind: Endpoints\nmetadata: {name: manual, namespace: ${NAMESPACE}}\nsubsets: [{addresses: [{ip: ${await podIP()}}], ports: [{port: 8080}]}]\n`,
     );
     await fleet.commitAndPush('List endpoints by hand');
-    const answer = await eventually('they are reached', 20, () => fromInside('manual', 80, 'port'));
+    const answer = await eventually('they are reached', 60, () => fromInside('manual', 80, 'port'));
     assert.equal(answer.trim(), '8080');
     assert.equal(
       (await fleet.list('EndpointSlice', NAMESPACE)).filter(
@@ -256,7 +262,7 @@ describe('services', () => {
       [80, '8080'],
       [81, '9090'],
     ] as const) {
-      const answer = await eventually(`port ${port} is reached`, 20, () => fromInside('ports', port, 'port'));
+      const answer = await eventually(`port ${port} is reached`, 60, () => fromInside('ports', port, 'port'));
       assert.equal(answer.trim(), target);
     }
   });
@@ -267,16 +273,16 @@ describe('services', () => {
   it('an address moves to another host when its own dies, with the control plane away, and back', async () => {
     const address = await addressOf('open');
     const [holder = ''] = await holders(address);
-    assert.ok(await who(address));
+    assert.ok(await who(address, LONG_MS));
     await fleet.stopControlPlane();
     await fleet.powerOff(holder);
     const died = performance.now();
-    await eventually('it answers again', 20, async () => (await who(address)) !== undefined);
+    await eventually('it answers again', 60, async () => (await who(address)) !== undefined);
     process.stderr.write(`# an address moved in ${Math.round(performance.now() - died)} ms\n`);
     await fleet.powerOn(holder);
     await fleet.startControlPlane();
     await eventually('the first host has it again', 60, async () => (await holders(address)).join() === holder);
-    await eventually('it answers', 20, async () => (await who(address)) !== undefined);
+    await eventually('it answers', 60, async () => (await who(address)) !== undefined);
   });
 
   it('an address is given back with its Service', async () => {
@@ -288,7 +294,7 @@ describe('services', () => {
       services.replace(text, service('open', 'type: ClusterIP, selector: {app: web}')),
     );
     await fleet.commitAndPush('Take the address away');
-    await eventually('no host has it', 20, async () => (await holders(address)).length === 0);
+    await eventually('no host has it', 60, async () => (await holders(address)).length === 0);
     assert.equal(await connects(address, 22), false);
   });
 });

@@ -117,6 +117,14 @@ export class Scene {
     return reacher.asks(targets, PATIENCE_MS);
   }
 
+  /** Once these answer, in that order. */
+  async answers(from: string, targets: readonly Reach[], names: readonly string[]): Promise<void> {
+    await eventually(`${names.join(', ')} answer ${from}`, SECONDS, async () => {
+      assert.deepEqual(await this.asks(from, ...targets), names, from);
+      return true;
+    });
+  }
+
   /** Asked this often, one after the other. */
   async asksOften(from: string, target: Reach, times: number): Promise<readonly (string | undefined)[]> {
     const heard: (string | undefined)[] = [];

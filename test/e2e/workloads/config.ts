@@ -72,7 +72,7 @@ spec:
       const found = (await pods()).filter(({ metadata }) => !uids(second).includes(metadata.uid));
       return found.length === 1 && found[0]?.status?.phase === 'Running' && found[0];
     });
-    assert.match(await lastLine(broken), /^env=bad file=bad$/);
+    await eventually('it says so', 30, async () => (await lastLine(broken)) === 'env=bad file=bad');
     // Those that were there go on as they were, files included.
     assert.deepEqual(uids(await runningOf(second)), uids(second));
     await fleet().git(['revert', '--no-edit', 'HEAD']);

@@ -204,7 +204,7 @@ export const daemonSets: Theme = (fleet, round) => {
     await fleet().write(`${name}.yaml`, text);
     await fleet().commitAndPush('Log the load of nodes');
     await fleet().podsReady(name, nodes().length);
-    await eventually('it tells the load of its node', 20, async () => {
+    await eventually('it tells the load of its node', 60, async () => {
       const { stdout } = await fleet().plumb('logs', `daemonset/${name}`);
       return nodes().some((node) => stdout.startsWith(`${node} load `));
     });

@@ -39,9 +39,10 @@ export const database: Theme = (fleet, round) => {
     const first = await running('redis-0');
     const node = first.spec.nodeName ?? '';
     const other = fleet().lab.nodes.find(({ name }) => name !== node)?.name ?? '';
-    const volume = (await fleet().list('PersistentVolume')).at(0);
-    assert.match(volume?.status?.message ?? '', /its size is enforced/);
-    const address = await eventually('its Service', 20, async () => {
+    await eventually('its size is said to be enforced', 30, async () =>
+      /its size is enforced/.test((await fleet().list('PersistentVolume')).at(0)?.status?.message ?? ''),
+    );
+    const address = await eventually('its Service', 60, async () => {
       const services = await fleet().list('Service', namespace);
       return services[0]?.spec.clusterIP;
     });

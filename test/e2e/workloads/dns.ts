@@ -120,4 +120,11 @@ async function pushAll(fleet: Fleet, namespace: string): Promise<void> {
       endpoints.some(({ hostname }) => hostname === 'peer-a'),
     ),
   );
+  // A node's own server answers once the node was told.
+  for (const { name } of fleet.lab.nodes)
+    for (const asked of ['web', 'alias', 'peer-a.peers'])
+      await eventually(`${name} answers for ${asked}`, 30, async () => {
+        const argv = ['busybox', 'nslookup', '-type=a', `${asked}.${namespace}.svc.cluster.local`, '169.254.20.10'];
+        return (await fleet.on(name, argv)).code === 0;
+      });
 }

@@ -138,8 +138,11 @@ export const jobs: Theme = (fleet, round) => {
     assert.deepEqual(indexes, ['0', '1', '2', '3']);
     for (const { metadata } of pods) {
       const index = metadata.labels?.[COMPLETION_INDEX];
-      const { stdout } = await fleet().plumb('logs', metadata.name, '-n', namespace);
-      assert.equal(stdout.trim(), `${index} indexed-${index}`);
+      // The last lines of a container are written a moment after its end.
+      await eventually(`${metadata.name} has said so`, 30, async () => {
+        const { stdout } = await fleet().plumb('logs', metadata.name, '-n', namespace);
+        return stdout.trim() === `${index} indexed-${index}` || Promise.reject(new Error(stdout));
+      });
     }
   });
 
@@ -247,11 +250,12 @@ export const jobs: Theme = (fleet, round) => {
     // A slot has the name of its minute, so the second one of a name of its own is in the next.
     await eventually('slots of two minutes have come', 90, async () => (await runs('allow')).length >= 2);
     assert.ok((await runs('allow')).every((run) => !isJobFinished(run)));
-    const newest = (await runs('allow'))
-      .map(({ metadata }) => metadata.name.replace('allow-', ''))
-      .sort()
-      .at(-1);
+    // Asked anew at each look: a minute may begin in between.
     await eventually('the earlier run was replaced by the one of the same minute', 30, async () => {
+      const newest = (await runs('allow'))
+        .map(({ metadata }) => metadata.name.replace('allow-', ''))
+        .sort()
+        .at(-1);
       const found = await runs('replace');
       return found.length === 1 && found[0]?.metadata.name === `replace-${newest}`;
     });

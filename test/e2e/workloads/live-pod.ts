@@ -151,7 +151,7 @@ export const livePods: Theme = (fleet, round) => {
       );
     const first = await debug('look', '--target', 'c1', '--', 'sh', '-c', 'cat /proc/1/cmdline; exit 0');
     assert.equal(first.code, 0, first.stderr);
-    const log = await eventually('its log is there', 20, async () => {
+    const log = await eventually('its log is there', 60, async () => {
       const { stdout } = await fleet().plumb('logs', 'looked-at', '-n', namespace, '-c', 'look');
       return stdout !== '' && stdout;
     });

@@ -11,6 +11,7 @@ import { makeFolder } from '../../support/folder.ts';
 import { tied } from '../../support/tied.ts';
 import { eventually } from '../fleet.ts';
 import type { Theme } from './theme.ts';
+import { inTime } from '../../support/in-time.ts';
 
 export const lookingIn: Theme = (fleet, round) => {
   const namespace = `look-${round}`;
@@ -43,10 +44,17 @@ export const lookingIn: Theme = (fleet, round) => {
 
   it('shows what pods and nodes take, copies files, forwards a port, and tells logs', async () => {
     await put();
+    await eventually('the Service has its endpoint', 30, async () =>
+      (await fleet().list('EndpointSlice', namespace)).some(({ endpoints }) =>
+        endpoints.some((one) => one.conditions.ready),
+      ),
+    );
     const dir = makeFolder('plumb-look-');
     const forward = spawn(...programOf(['port-forward', '-n', namespace, 'svc/web', ':80']), {
       env: { ...process.env, PLUMB_HOME: fleet().home },
     });
+    let complaint = '';
+    forward.stderr.on('data', (chunk: Buffer) => (complaint += chunk.toString()));
     try {
       const rows = (text: string): ReadonlyMap<string, readonly string[]> =>
         new Map(text.split('\n').map((line) => [line.split(/ +/)[0] ?? '', line.split(/ +/).slice(1)]));
@@ -58,9 +66,12 @@ export const lookingIn: Theme = (fleet, round) => {
       });
       assert.ok(busy !== undefined && busy <= 400, `${busy}m with a limit of 300m`);
       assert.ok(idle !== undefined && idle < 50, `${idle}m of one that sleeps`);
-      const nodes = rows(await plumb('top', 'node'));
-      for (const { metadata } of await fleet().list('Node'))
-        assert.match(nodes.get(metadata.name)?.join(' ') ?? '', /^\d+m \d+% \d+Mi \d+%$/, metadata.name);
+      await eventually('every node shows', 60, async () => {
+        const nodes = rows(await plumb('top', 'node'));
+        for (const { metadata } of await fleet().list('Node'))
+          assert.match(nodes.get(metadata.name)?.join(' ') ?? '', /^\d+m \d+% \d+Mi \d+%$/, metadata.name);
+        return true;
+      });
 
       const content = 'x'.repeat(300_000);
       await writeFile(join(dir, 'file'), content);
@@ -69,7 +80,10 @@ export const lookingIn: Theme = (fleet, round) => {
       await plumb('cp', '-n', namespace, 'idle:/tmp/there', join(dir, 'back'));
       assert.equal(await readFile(join(dir, 'back'), 'utf8'), content);
 
-      const [first] = (await once(forward.stdout, 'data')) as [Buffer];
+      const ended = once(forward, 'exit').then(() => assert.fail(`port-forward has ended: ${complaint}`));
+      const said = Promise.race([once(forward.stdout, 'data') as Promise<[Buffer]>, ended]);
+      ended.catch(() => undefined);
+      const [first] = await inTime('port-forward says where it listens', 60_000, said);
       const port = /127\.0\.0\.1:(\d+) -> 8080/.exec(first.toString())?.[1] ?? assert.fail(first.toString());
       assert.equal(await answer(Number(port)), 'hello from v1, pod web\n');
 

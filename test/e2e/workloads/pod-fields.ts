@@ -95,7 +95,8 @@ export const podFields: Theme = (fleet, round) => {
         {
           os: { name: 'linux' },
           restartPolicy: 'Never',
-          activeDeadlineSeconds: 15,
+          // More than it takes to be ready on a busy machine.
+          activeDeadlineSeconds: 30,
           resources: { limits: { cpu: '250m', memory: '64Mi' } },
           volumes: [{ name: 'image', image: { reference: BUSYBOX, pullPolicy: 'IfNotPresent' } }],
         },

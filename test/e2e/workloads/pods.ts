@@ -69,8 +69,10 @@ export const pods: Theme = (fleet, round) => {
       return ready.length === 2 && ready;
     });
     for (const { metadata, status } of replicas) {
-      const answer = await fleet().httpFrom(fleet().lab.nodes[0]?.name ?? '', `http://${status?.podIP}:8080/`);
-      assert.equal(answer?.trim(), `hello from v1, pod ${metadata.name}`);
+      const answer = await eventually(`${metadata.name} answers`, 30, () =>
+        fleet().httpFrom(fleet().lab.nodes[0]?.name ?? '', `http://${status?.podIP}:8080/`),
+      );
+      assert.equal(answer.trim(), `hello from v1, pod ${metadata.name}`);
     }
   });
 
@@ -83,9 +85,7 @@ export const pods: Theme = (fleet, round) => {
     );
     await fleet().commitAndPush('Print the environment');
     await eventually('it has ended', 60, async () => (await found('env'))[0]?.status?.phase === 'Succeeded');
-    const { stdout } = await fleet().plumb('logs', 'env', '-n', namespace);
-    const told = stdout.split('\n').filter((line) => line.startsWith('HELLO_WEB_'));
-    assert.deepEqual(told.sort(), [
+    const wanted = [
       `HELLO_WEB_PORT=tcp://${address}:8765`,
       `HELLO_WEB_PORT_8765_TCP=tcp://${address}:8765`,
       `HELLO_WEB_PORT_8765_TCP_ADDR=${address}`,
@@ -94,7 +94,14 @@ export const pods: Theme = (fleet, round) => {
       `HELLO_WEB_SERVICE_HOST=${address}`,
       'HELLO_WEB_SERVICE_PORT=8765',
       'HELLO_WEB_SERVICE_PORT_HTTP=8765',
-    ]);
+    ];
+    // The last lines of a container are written a moment after its end.
+    await eventually('it was told', 30, async () => {
+      const { stdout } = await fleet().plumb('logs', 'env', '-n', namespace);
+      const told = stdout.split('\n').filter((line) => line.startsWith('HELLO_WEB_'));
+      assert.deepEqual(told.sort(), wanted);
+      return true;
+    });
     await fleet().removeFiles(`${namespace}/env.yaml`);
   });
 };

@@ -107,9 +107,9 @@ export const statefulSets: Theme = (fleet, round) => {
       await fleet().podsReady(name, 3);
       const shut = await fleet().plumb('exec', `${name}-0`, '--', 'rm', gate);
       assert.equal(shut.code, 0, shut.stderr);
-      await eventually('one is not ready', 20, async () => !isReady((await pod(name, `${name}-0`)) ?? first));
+      await eventually('one is not ready', 60, async () => !isReady((await pod(name, `${name}-0`)) ?? first));
       await push({ name, gate, replicas: 1 }, 'Scale it down');
-      await eventually('the new number is seen', 20, async () => {
+      await eventually('the new number is seen', 60, async () => {
         const { status, metadata, spec } = await set(name);
         return spec.replicas === 1 && status?.observedGeneration === metadata.generation;
       });
@@ -157,12 +157,14 @@ export const statefulSets: Theme = (fleet, round) => {
           image(pods.find((p) => p.metadata.name === `${name}-0`)) === 'registry.lab/hello:1'
         );
       });
-      const canary = await set(name);
-      assert.deepEqual([canary.status?.currentReplicas, canary.status?.updatedReplicas], [2, 1]);
+      const canary = await eventually('they are counted', 60, async () => {
+        const found = await set(name);
+        return found.status?.currentReplicas === 2 && found.status.updatedReplicas === 1 && found;
+      });
 
       await push({ name, version: '2' }, 'Update all');
       await fleet().podsReady(name, 3, { image: 'registry.lab/hello:2' });
-      await eventually('the update is over', 20, async () => {
+      await eventually('the update is over', 60, async () => {
         const { status } = await set(name);
         return status?.currentRevision === canary.status?.updateRevision && status?.updatedReplicas === 3;
       });
@@ -171,7 +173,7 @@ export const statefulSets: Theme = (fleet, round) => {
       await fleet().podsReady(name, 3, { image: 'registry.lab/hello:1' });
       await eventually(
         'its revision is the one of before',
-        20,
+        60,
         async () => (await set(name)).status?.currentRevision === before?.currentRevision,
       );
       await remove(name);
@@ -234,7 +236,7 @@ spec:
           return one?.metadata.deletionTimestamp !== undefined && one;
         });
         assert.equal(marked.metadata.uid, lost.metadata.uid);
-        const told = await eventually('the reason and the command are told', 20, async () => {
+        const told = await eventually('the reason and the command are told', 60, async () => {
           const { stdout } = await fleet().plumb('status', '-o', 'json');
           return stdout.includes(`plumb delete pod/${lost.metadata.name} -n default --force`) && stdout;
         });

@@ -140,7 +140,7 @@ spec:
       const waiting = await eventually('its successor waits for the volume', 60, async () =>
         (await pods()).find(({ metadata, spec }) => metadata.uid !== same.metadata.uid && spec.nodeName === undefined),
       );
-      const told = await eventually('says why', 20, async () => {
+      const told = await eventually('says why', 60, async () => {
         const { stdout } = await fleet().plumb('explain', `pod/${waiting.metadata.name}`, '-n', namespace);
         return stdout.includes(`of claim data is on node ${node}`) && stdout;
       });
@@ -230,12 +230,12 @@ spec:
     await fleet().removeFiles(`${folder}/share.yaml`);
     await eventually('the volume is gone', 60, async () => (await fleet().list('PersistentVolume')).length === 0);
     assert.deepEqual(await files('archived-data'), names);
-    const left = await fleet().on(node, [
-      'sh',
-      '-c',
-      'grep -c "/var/lib/plumbline/\\(shares\\|mounts\\)" /proc/mounts',
-    ]);
-    assert.equal(left.stdout.trim(), '0');
+    const count = 'grep -c "/var/lib/plumbline/\\(shares\\|mounts\\)" /proc/mounts';
+    await eventually(
+      'nothing is mounted any more',
+      30,
+      async () => (await fleet().on(node, ['sh', '-c', count])).stdout.trim() === '0',
+    );
     assert.equal((await fleet().on(node, ['umount', '/usr/local/sbin'])).code, 0);
   });
 
@@ -281,7 +281,7 @@ spec:
     const lines = async (): Promise<number> =>
       (await fleet().plumb('logs', `deploy/${app}`)).stdout.split('\n').filter((line) => line.endsWith(' started'))
         .length;
-    await eventually('the first note', 20, async () => (await lines()) === 1);
+    await eventually('the first note', 60, async () => (await lines()) === 1);
     await fleet().plumb('delete', `pod/${first?.metadata.name}`);
     await eventually('the first note and another one', 60, async () => (await lines()) === 2);
     await write('notes', text.replace('\nspec:', '\n  annotations: {plumbline.dev/delete-data: "true"}\nspec:'));
