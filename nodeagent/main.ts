@@ -34,7 +34,8 @@ import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createNeighbourhood } from './adapters/ip/neighbourhood.ts';
 import { createHealthPorts } from './adapters/http/health-ports.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
-import { createNftPacketFilter } from './adapters/nft/nft-packet-filter.ts';
+import { createIptablesForwarder } from './adapters/iptables/iptables-forwarder.ts';
+import { createNodePacketFilter } from './adapters/nft/node-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
 import { createReach } from './adapters/probe/reach.ts';
 import { createFollowCommand } from './adapters/process/follow-command.ts';
@@ -298,12 +299,18 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         assignment,
         clock,
         pods: localPods,
-        filter: createNftPacketFilter({ run, follow: createFollowCommand(), folder: folders.run }),
-        filterIPv6: createNftPacketFilter({
+        filter: createNodePacketFilter({
+          run,
+          follow: createFollowCommand(),
+          folder: folders.run,
+          iptables: createIptablesForwarder({ family: 'IPv4', run, clock }),
+        }),
+        filterIPv6: createNodePacketFilter({
           family: 'IPv6',
           run,
           follow: createFollowCommand(),
           folder: folders.run,
+          iptables: createIptablesForwarder({ family: 'IPv6', run, clock }),
         }),
         routing,
         proxyUser: haproxy?.user,

@@ -8,6 +8,7 @@ export const DEFAULT_NETWORK: ClusterSpec['network'] = {
   serviceCIDR: '10.96.0.0/16',
   nodePortRange: '30000-32767',
   overlay: 'auto',
+  packetFilter: 'nftables',
   vxlan: { id: 7846, port: 8472 },
   wireguard: { port: 51820, keepaliveSeconds: 0 },
 };

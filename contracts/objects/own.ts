@@ -127,6 +127,8 @@ const ClusterSpec = object({
       .default('30000-32767'),
     /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. `wireguard`: all encrypted, or not at all. */
     overlay: z.enum(['auto', 'vxlan', 'wireguard', 'none']).default('auto'),
+    /** By what nodes forward to Services and host ports; what is refused, masqueraded and guarded is nftables' with each. */
+    packetFilter: z.enum(['nftables', 'iptables']).default('nftables'),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
     wireguard: object({
       /** UDP, on every node. */

@@ -335,7 +335,8 @@ function createPass({
         for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
       });
     }
-    return { rulesInForce, inForce: failures.length === 0, problems: [...failures, ...warnings] };
+    const substitutions = [filter.substitution(), filterIPv6?.substitution()].filter((one) => one !== undefined);
+    return { rulesInForce, inForce: failures.length === 0, problems: [...failures, ...substitutions, ...warnings] };
   };
 }
 

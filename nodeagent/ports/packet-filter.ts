@@ -70,6 +70,11 @@ export interface PacketFilter {
    */
   watch(tell: (disturbance: FilterDisturbance) => void, signal: AbortSignal): Promise<never>;
   /**
+   * Why the plan in force is forwarded by nftables although it asks for other means (`forwardBy`), for a person; undefined while
+   * all is as asked.
+   */
+  substitution(): string | undefined;
+  /**
    * Makes the connection tracker forget flows. `unsupported` (nothing was done) where the machine has no tool for it:
    * such flows then end when they were silent for the kernel's time-out (30 to 120 s).
    */

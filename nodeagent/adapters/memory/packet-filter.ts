@@ -27,6 +27,8 @@ export class MemoryPacketFilter implements PacketFilter {
   readonly forgotten: StaleFlow[] = [];
   /** Writes that changed something. */
   readonly writes: { readonly generation: string; readonly whole: boolean }[] = [];
+  /** What it says of itself: forwards by other means than asked. */
+  substituted: string | undefined;
   readonly watchers = new Set<(disturbance: FilterDisturbance) => void>();
   private generation: string | undefined;
   private trusted = false;
@@ -84,6 +86,10 @@ export class MemoryPacketFilter implements PacketFilter {
     return this.plan === undefined
       ? { generation: undefined, damage: 'the plan is gone' }
       : { generation: this.generation, damage: undefined };
+  }
+
+  substitution(): string | undefined {
+    return this.substituted;
   }
 
   async watch(tell: (disturbance: FilterDisturbance) => void, signal: AbortSignal): Promise<never> {

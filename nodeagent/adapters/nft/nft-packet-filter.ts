@@ -8,7 +8,7 @@ import type { Family } from '../../../contracts/ip.ts';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { compilePlan } from '../../core/nftables/compile.ts';
 import { wholeRuleset, type Ruleset } from '../../core/nftables/delta.ts';
-import type { Command } from '../../core/nftables/model.ts';
+import { CONTAINERS, type Command } from '../../core/nftables/model.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
 import { FAMILY_WORDS } from '../../core/nftables/words.ts';
 import { describeDamage } from '../../core/nftables/verify.ts';
@@ -19,11 +19,12 @@ import {
   type PacketFilter,
 } from '../../ports/packet-filter.ts';
 import type { FollowCommand } from '../../ports/follow-command.ts';
+import type { ForwardingMeans, PlanChange } from '../../core/data-plane/plan.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { createConntrack } from './conntrack.ts';
 import { listForwardDrops } from './foreign-drops.ts';
 import { surveyListing } from './listing.ts';
-import { createMonitorReader } from './monitor.ts';
+import { createMonitorReader, type BesideTable } from './monitor.ts';
 import { explainNftFailure, isInUse, isNoSuchTable } from './stderr.ts';
 
 export interface NftSettings {
@@ -35,7 +36,34 @@ export interface NftSettings {
   readonly folder: string;
   /** Table name; {@link NODE_NAMES.nftTable} when absent. Tests use others. */
   readonly table?: string;
+  /** Chains of ours in another table, which others write: what they do to them is told as well. */
+  readonly beside?: BesideTable;
 }
+
+/** One that can leave forwarding to others: to whom the plan that was written whole says (`forwardBy`). */
+export interface NftPacketFilter extends PacketFilter {
+  /**
+   * As `change`, in two transactions where needed. `between` runs when all that is added is in, and before what is refused and
+   * masqueraded no longer is taken out: whichever way a Service goes, who meets no target meets what was decided for that.
+   */
+  changeAround(
+    change: PlanChange,
+    generation: string,
+    between: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<FilterWrite>;
+}
+
+/** What only concerns packets that are forwarded, or that nobody forwarded. */
+const AFTER_FORWARDING: ReadonlySet<string> = new Set([
+  CONTAINERS.deadServices,
+  CONTAINERS.deadNodePorts,
+  CONTAINERS.silentServices,
+  CONTAINERS.silentNodePorts,
+  CONTAINERS.closedAddresses,
+  CONTAINERS.loopbackPorts,
+  CONTAINERS.hairpin,
+]);
 
 /** nft 1.0.6 keeps something of every anonymous map that it ever saw: 0.8 kB. */
 const TRANSACTIONS_PER_MONITOR = 4000;
@@ -46,12 +74,14 @@ export function createNftPacketFilter({
   follow,
   folder,
   table = NODE_NAMES.nftTable,
-}: NftSettings): PacketFilter {
+  beside,
+}: NftSettings): NftPacketFilter {
   const { ip } = FAMILY_WORDS[family];
   /** One name: what an agent that was killed has left there is written over by the next. */
   const file = join(folder, family === 'IPv4' ? 'transaction.nft' : 'transaction-6.nft');
   /** What the kernel has; undefined while unknown. */
   let written: Ruleset | undefined;
+  let by: ForwardingMeans = 'nftables';
 
   const write = async (commands: readonly Command[], generation: string, signal: AbortSignal): Promise<FilterWrite> => {
     if (commands.length > 0) await runScript(renderTransaction(table, commands, generation, family), signal);
@@ -69,24 +99,38 @@ export function createNftPacketFilter({
     }
   };
 
+  const changeAround: NftPacketFilter['changeAround'] = async (change, generation, between, signal) => {
+    const ruleset = written;
+    if (ruleset === undefined) throw new FilterRefusedError('it is not known what is in the kernel');
+    // From here on, what the kernel has is not known until the last transaction is known to be in.
+    written = undefined;
+    const commands = ruleset.change(compilePlan(change, by));
+    const isLate = (command: Command): boolean =>
+      by !== 'nftables' && command.do === 'delete-elements' && AFTER_FORWARDING.has(command.container);
+    await write(
+      commands.filter((command) => !isLate(command)),
+      generation,
+      signal,
+    );
+    await between();
+    await write(commands.filter(isLate), generation, signal);
+    written = ruleset;
+    return { commands: commands.length };
+  };
+
   return {
     async replace(plan, generation, signal) {
       written = undefined;
-      const { ruleset, commands } = wholeRuleset(compilePlan(plan));
+      by = plan.policy.forwardBy;
+      const { ruleset, commands } = wholeRuleset(compilePlan(plan, by));
       const done = await write(commands, generation, signal);
       written = ruleset;
       return done;
     },
 
-    async change(change, generation, signal) {
-      const ruleset = written;
-      if (ruleset === undefined) throw new FilterRefusedError('it is not known what is in the kernel');
-      // From here on, what the kernel has is not known until the transaction is known to be in.
-      written = undefined;
-      const done = await write(ruleset.change(compilePlan(change)), generation, signal);
-      written = ruleset;
-      return done;
-    },
+    change: (change, generation, signal) => changeAround(change, generation, () => Promise.resolve(), signal),
+
+    changeAround,
 
     async remove(signal) {
       written = undefined;
@@ -113,7 +157,7 @@ export function createNftPacketFilter({
 
     async watch(tell, signal) {
       for (;;) {
-        const read = createMonitorReader({ table, generationChain: GENERATION_CHAIN }, tell);
+        const read = createMonitorReader({ table, generationChain: GENERATION_CHAIN, beside }, tell);
         let transactions = 0;
         const { code, stderr } = await follow(['nft', 'monitor'], {
           signal,
@@ -127,6 +171,8 @@ export function createNftPacketFilter({
         tell('others');
       }
     },
+
+    substitution: () => undefined,
 
     ...createConntrack(run, family),
 

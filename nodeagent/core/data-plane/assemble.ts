@@ -10,7 +10,7 @@ import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 import { planHostPorts } from './host-port.ts';
-import { familySettings, localPodRange, ownAddress, ownZone } from './network.ts';
+import { familySettings, localPodRange, networkSettings, ownAddress, ownZone } from './network.ts';
 import { withOwnPods } from './own-endpoints.ts';
 import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from './plan.ts';
 import { planService, type ServiceScene } from './service.ts';
@@ -132,6 +132,8 @@ function nodePolicy(
 ): NodePolicy {
   const network = settingsOf(view, family);
   return {
+    // A control plane of before says nothing of it.
+    forwardBy: networkSettings(view).packetFilter ?? 'nftables',
     podRange: canonicalCidr(network.podCIDR),
     serviceRange: canonicalCidr(network.serviceCIDR),
     localRange: localPodRange(view, family),

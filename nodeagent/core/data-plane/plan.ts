@@ -85,8 +85,12 @@ export interface Forwarding {
   readonly affinity?: { readonly timeoutSeconds: number };
 }
 
+/** By what of the kernel new connections are forwarded. All that a {@link NodePolicy} else asks for is nftables' with each. */
+export type ForwardingMeans = 'nftables' | 'iptables';
+
 /** What holds on a node whatever is forwarded. */
 export interface NodePolicy {
+  readonly forwardBy: ForwardingMeans;
   /** Range of all pods: packets between them are never masqueraded. */
   readonly podRange: string;
   /** Range of Service addresses: what still aims there after forwarding is refused. */

@@ -106,6 +106,19 @@ rmdir "$state/${VOLUMES}" "$state" 2>/dev/null
 rm -rf "$run"`;
 
 /**
+ * Chains of ours in `nat`, of both kinds of iptables and both families. Without `-t` the listing makes no table where there is none.
+ * What leads to our chains goes first.
+ */
+export const REMOVE_IPTABLES = `
+for tables in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
+  command -v "$tables-save" >/dev/null 2>&1 || continue
+  ours=$("$tables-save" 2>/dev/null | sed -n '/^\\*nat/,/^COMMIT/p' | grep -E '^:${NODE_NAMES.iptablesPrefix}|^-A (PREROUTING|OUTPUT) .*-j ${NODE_NAMES.iptablesPrefix}')
+  [ -n "$ours" ] || continue
+  { echo '*nat'; echo "$ours" | grep '^:' | cut -d' ' -f1 | sed 's/$/ - [0:0]/'; echo "$ours" | sed -n 's/^-A /-D /p'
+    echo "$ours" | sed -n 's/^:\\([^ ]*\\) .*/-X \\1/p'; echo COMMIT; } | "$tables-restore" --noflush --wait 5
+done`;
+
+/**
  * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to
  * stop first. Routes are known by their protocol number, 78 (see the agent's network code).
  */
@@ -116,6 +129,7 @@ elif [ -x ${NODE_PATHS.initScript} ]; then ${NODE_PATHS.initScript} stop
 fi
 rm -f ${NODE_PATHS.initScript} ${NODE_PATHS.cniConfig}
 nft list tables 2>/dev/null | while read -r _ family name; do [ "$name" = ${NODE_NAMES.nftTable} ] && nft delete table "$family" "$name"; done
+${REMOVE_IPTABLES}
 ip link del ${NODE_NAMES.vxlanDevice} 2>/dev/null
 ip link del ${NODE_NAMES.wireguardDevice} 2>/dev/null
 for device in /sys/class/net/${NODE_NAMES.bandwidthDevice}????????; do [ -e "$device" ] && ip link del "\${device##*/}"; done

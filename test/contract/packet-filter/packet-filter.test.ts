@@ -4,10 +4,23 @@ import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { removeFolder } from '../../../lab/remove-folder.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
+import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
+import { createIptablesForwarder } from '../../../nodeagent/adapters/iptables/iptables-forwarder.ts';
+import { createNodePacketFilter } from '../../../nodeagent/adapters/nft/node-packet-filter.ts';
 import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
-import type { PlanChange } from '../../../nodeagent/core/data-plane/plan.ts';
+import type { ForwardingMeans, NodePolicy, PlanChange } from '../../../nodeagent/core/data-plane/plan.ts';
+import type { Family } from '../../../contracts/ip.ts';
+import type { RunCommand } from '../../../nodeagent/ports/run-command.ts';
 import { FilterRefusedError, type PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
-import { cannotRun, makeNamespace, removeNamespaces, type Namespace } from '../../integration/network/namespace.ts';
+import {
+  cannotRun,
+  makeNamespace,
+  NEEDED,
+  removeNamespaces,
+  type Namespace,
+} from '../../integration/network/namespace.ts';
+import { asKind } from '../../integration/network/lab.ts';
+import { REMOVE_IPTABLES } from '../../../reconciler/controllers/nodes/node-scripts.ts';
 import { makeFolder } from '../../support/folder.ts';
 import { planBetween, planRandom, randomCluster } from '../../unit/network/random-cluster.ts';
 import { cluster, endpoint, node, service, slice } from '../../unit/network/world.ts';
@@ -33,6 +46,17 @@ const ONE = [...BOTH.slice(0, 3), slice(web, [endpoint('198.19.1.5', 'unready'),
 const plan = planRandom(BOTH);
 const oneLeaves = planBetween(BOTH, ONE);
 const goes: PlanChange = { forwardings: new Map([['services/default/web', []]]) };
+
+/** The same filter, with all plans asking for these means of forwarding. */
+function asking(filter: PacketFilter, forwardBy: ForwardingMeans): PacketFilter {
+  const asked = (policy: NodePolicy): NodePolicy => ({ ...policy, forwardBy });
+  return {
+    ...filter,
+    replace: (whole, generation, at) => filter.replace({ ...whole, policy: asked(whole.policy) }, generation, at),
+    change: ({ policy, ...change }, generation, at) =>
+      filter.change({ ...change, ...(policy && { policy: asked(policy) }) }, generation, at),
+  };
+}
 
 function packetFilterContract(make: () => Subject): void {
   let subject: Subject;
@@ -257,6 +281,149 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     assert.deepEqual(await filter.survey(signal), { generation: '1', damage: 'chain services has 0 rules, not 4' });
   });
 });
+
+/** Both kinds of iptables, by what Debian calls their programs. */
+for (const kind of ['iptables-nft', 'iptables-legacy'] as const) {
+  const missing = cannotRun([...NEEDED, `${kind}-restore`]);
+  describe(`packet filter that forwards by ${kind}`, { skip: missing ?? false }, () => {
+    let namespace: Namespace;
+    const enter = (): Namespace => (namespace ??= makeNamespace(kind));
+    let folder: string;
+    before(() => {
+      folder = makeFolder('pnet-');
+    });
+    after(async () => {
+      removeNamespaces();
+      await removeFolder(folder);
+    });
+    const run: RunCommand = (argv, options) => asKind(enter().run, kind)(argv, options);
+    const filterBy = (by: RunCommand, family: Family = 'IPv4'): PacketFilter => {
+      const iptables = createIptablesForwarder({ family, run: by, clock: systemClock });
+      return createNodePacketFilter({ ...enter(), family, folder, iptables });
+    };
+    const make = (): PacketFilter => asking(filterBy(run), 'iptables');
+    const nat = async (): Promise<string[]> =>
+      (await enter().sh(`${kind}-save`, '-t', 'nat')).split('\n').filter((line) => /^(?:-A|:PLUMB)/.test(line));
+    const content = async (): Promise<unknown> => {
+      const lines = (await nat()).filter((line) => !line.startsWith('-A PLUMB-GENERATION'));
+      const table = blocksOf(await enter().sh('nft', '-s', 'list', 'table', 'ip', 'plumbline'));
+      table.delete('chain generation');
+      // iptables lists old chains in another order than new ones; rules of one chain keep theirs.
+      const chainOf = (line: string): string => line.split(' ', 2).join(' ');
+      return { table, chains: lines.sort((a, b) => (chainOf(a) < chainOf(b) ? -1 : Number(chainOf(a) > chainOf(b)))) };
+    };
+    const flush = async (): Promise<void> => {
+      await enter().sh(kind, '-t', 'nat', '-F');
+    };
+
+    packetFilterContract(() => ({ filter: make(), content, deleteRules: flush }));
+
+    it("leaves others' rules alone, also when it takes its own away", async () => {
+      await enter().sh(kind, '-t', 'nat', '-N', 'OTHER');
+      await enter().sh(kind, '-t', 'nat', '-A', 'PREROUTING', '-d', '198.18.0.77', '-j', 'OTHER');
+      const foreign = async (): Promise<string[]> => (await nat()).filter((line) => !line.includes('PLUMB-'));
+      const before = await foreign();
+      const filter = make();
+      await filter.replace(plan, '1', signal);
+      assert.deepEqual(await foreign(), before);
+      await filter.replace(plan, '2', signal);
+      assert.equal((await nat()).filter((line) => line.includes('-j PLUMB-SERVICES')).length, 2);
+      await filter.remove(signal);
+      assert.deepEqual(await foreign(), before);
+      assert.deepEqual(await nat(), before);
+    });
+
+    it('takes the place of nftables, and gives it back', async () => {
+      const filter = filterBy(run);
+      const maps = async (): Promise<unknown> =>
+        blocksOf(await enter().sh('nft', '-s', 'list', 'table', 'ip', 'plumbline')).get('map service-ips');
+      await filter.replace(plan, '1', signal);
+      const byTable = await maps();
+      assert.match(String(byTable), /198\.19\.128\.10/);
+      const moved: NodePolicy = { ...plan.policy, forwardBy: 'iptables' };
+      await assert.rejects(filter.change({ policy: moved, forwardings: new Map() }, '2', signal), FilterRefusedError);
+      await filter.replace({ ...plan, policy: moved }, '3', signal);
+      assert.equal(filter.substitution(), undefined);
+      assert.doesNotMatch(String(await maps()), /198\.19\.128\.10/);
+      assert.ok((await nat()).some((line) => line.includes('198.19.128.10/32')));
+      await filter.replace(plan, '4', signal);
+      assert.deepEqual(await maps(), byTable);
+      assert.ok(!(await nat()).some((line) => line.includes('PLUMB-')));
+    });
+
+    it('takes the rules of IPv6', async () => {
+      const filter = asking(filterBy(run, 'IPv6'), 'iptables');
+      const target = { address: 'fd00:1::5', port: 8080 };
+      const forwardings = new Map(
+        [...plan.forwardings].map(([owner, list]) => {
+          const [one] = list;
+          assert.ok(one);
+          const address = { at: 'service-address', address: 'fd00:96::a', port: 80 } as const;
+          const anywhere = { at: 'node-port', port: 30080 } as const;
+          const insiders = { pods: 'fd00:1::/64', targets: [target] };
+          return [
+            owner,
+            [
+              {
+                ...one,
+                frontends: [address, anywhere],
+                targets: [target],
+                insiders,
+                localTargets: [],
+                affinity: { timeoutSeconds: 60 },
+              },
+            ],
+          ];
+        }),
+      );
+      const policy: NodePolicy = {
+        ...plan.policy,
+        podRange: 'fd00:1::/64',
+        serviceRange: 'fd00:96::/112',
+        localRange: 'fd00:1::/80',
+        nodeAddresses: ['fd00:9::1'],
+      };
+      await filter.replace({ policy, forwardings }, '1', signal);
+      assert.equal(filter.substitution(), undefined);
+      assert.deepEqual(await filter.survey(signal), { generation: '1', damage: undefined });
+      await filter.remove(signal);
+      assert.equal(await filter.present(signal), false);
+    });
+
+    it('is taken away with the machine, and nothing of others', async () => {
+      const foreign = async (): Promise<string[]> => (await nat()).filter((line) => !line.includes('PLUMB-'));
+      const before = await foreign();
+      for (let times = 0; times < 2; times += 1) {
+        await make().replace(plan, '1', signal);
+        assert.notDeepEqual(await nat(), before);
+        await enter().sh('sh', '-c', REMOVE_IPTABLES);
+        assert.deepEqual(await nat(), before);
+        await enter().sh('sh', '-c', REMOVE_IPTABLES);
+      }
+    });
+
+    it('goes on with nftables where iptables does not take the rules, and says why', async () => {
+      const without: RunCommand = (argv, options) =>
+        argv[0]?.endsWith('-restore')
+          ? Promise.resolve({
+              code: 2,
+              stdout: '',
+              stderr: "iptables-restore v1.8.9 (nf_tables): Couldn't load match `recent'",
+            })
+          : run(argv, options);
+      const filter = asking(filterBy(without), 'iptables');
+      await filter.replace(plan, '1', signal);
+      assert.match(
+        filter.substitution() ?? '',
+        /cannot forward by iptables as the Cluster asks, and goes on with nftables: .*recent/,
+      );
+      assert.equal(await filter.present(signal), true);
+      const { generation } = await filter.survey(signal);
+      assert.equal(generation, '1');
+      assert.match(await enter().sh('nft', 'list', 'map', 'ip', 'plumbline', 'service-ips'), /198\.19\.128\.10/);
+    });
+  });
+}
 
 /**
  * Chains, sets and maps of a listing by their first line, each with its lines; elements sorted, as nft lists them in

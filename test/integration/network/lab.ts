@@ -10,10 +10,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
 import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
-import { createNftPacketFilter } from '../../../nodeagent/adapters/nft/nft-packet-filter.ts';
+import { createIptablesForwarder } from '../../../nodeagent/adapters/iptables/iptables-forwarder.ts';
+import { createNodePacketFilter } from '../../../nodeagent/adapters/nft/node-packet-filter.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
+import type { RunCommand } from '../../../nodeagent/ports/run-command.ts';
 import type { PacketFilter } from '../../../nodeagent/ports/packet-filter.ts';
 import type { Cluster, KubeObject, Node, ObjectKey } from '../../../contracts/objects/index.ts';
 import { makeFolder } from '../../support/folder.ts';
@@ -72,9 +74,23 @@ export interface LabOptions {
   readonly verifyEveryMs?: number;
   /** Puts the nodes in different subnets with a router between. */
   readonly apart?: boolean;
+  /** Which of Debian's two kinds of iptables the nodes' programs are. */
+  readonly iptables?: IptablesKind;
 }
 
-export async function makeLab(label: string, { cluster, verifyEveryMs, apart = false }: LabOptions): Promise<Lab> {
+export type IptablesKind = 'iptables-nft' | 'iptables-legacy';
+
+/** Runs this kind's programs in the place of those that have no kind in their name. */
+export function asKind(run: RunCommand, kind: IptablesKind): RunCommand {
+  const suffix = kind.slice('iptables'.length);
+  return ([program = '', ...rest], options) =>
+    run([program.replace(/^ip6?tables(?=-restore$|-save$)/, (name) => `${name}${suffix}`), ...rest], options);
+}
+
+export async function makeLab(
+  label: string,
+  { cluster, verifyEveryMs, apart = false, iptables = 'iptables-nft' }: LabOptions,
+): Promise<Lab> {
   const folder = makeFolder('pnet-');
   const hub = makeNamespace(`${label}-hub`);
   const children: ChildProcess[] = [];
@@ -108,7 +124,11 @@ export async function makeLab(label: string, { cluster, verifyEveryMs, apart = f
     const run = join(folder, object.metadata.name);
     const keyFolder = join(run, 'wireguard');
     await mkdir(run);
-    const real = createNftPacketFilter({ ...ns, folder: run });
+    const real = createNodePacketFilter({
+      ...ns,
+      folder: run,
+      iptables: createIptablesForwarder({ family: 'IPv4', run: asKind(ns.run, iptables), clock: systemClock }),
+    });
     const filter: PacketFilter = {
       ...real,
       watch: (tell, signal) =>

@@ -13,8 +13,11 @@ const made = new Set<Namespace>();
 const never = new AbortController().signal;
 let prepared = false;
 
+/** Programs of most of the network's tests. */
+export const NEEDED: readonly string[] = ['nft', 'ip', 'nsenter', 'conntrack'];
+
 /** Why this machine cannot run the network's tests; undefined when it can. */
-export function cannotRun(programs = ['nft', 'ip', 'nsenter', 'conntrack']): string | undefined {
+export function cannotRun(programs = NEEDED): string | undefined {
   if (process.platform !== 'linux') return 'needs Linux';
   if (process.getuid?.() !== 0) return 'needs root';
   const missing = programs.filter(

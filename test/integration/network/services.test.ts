@@ -9,7 +9,7 @@ import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
 import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { ask, askUdp, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
-import { cannotRun } from './namespace.ts';
+import { cannotRun, NEEDED } from './namespace.ts';
 
 const WEB = '198.19.128.10';
 const DNS = '198.19.128.53';
@@ -25,16 +25,31 @@ const LAYOUTS = [
     mtu: 1450,
   },
   { name: 'nodes behind a router', label: 'far', network: {}, apart: true, device: 'plumb-vxlan', mtu: 1450 },
+  ...(['iptables-nft', 'iptables-legacy'] as const).map((iptables) => ({
+    name: `Services by ${iptables}`,
+    label: iptables.slice(9, 12),
+    network: { packetFilter: 'iptables' },
+    apart: false,
+    device: 'eth0',
+    mtu: 1500,
+    iptables,
+  })),
 ] as const;
 
 for (const layout of LAYOUTS) {
-  describe(`network: ${layout.name}`, { skip: cannotRun() ?? false, timeout: 600_000 }, () => {
+  const iptables = 'iptables' in layout ? layout.iptables : undefined;
+  const missing = cannotRun([...NEEDED, ...(iptables === undefined ? [] : [`${iptables}-restore`])]);
+  describe(`network: ${layout.name}`, { skip: missing ?? false, timeout: 600_000 }, () => {
     let lab: Lab;
     let pods: { a: TestPod; b: TestPod; c: TestPod };
     const web = service('web', WEB, [{ name: 'http', port: 80, targetPort: 8080, nodePort: 30080 }]);
 
     before(async () => {
-      lab = await makeLab(layout.label, { cluster: cluster(layout.network), apart: layout.apart });
+      lab = await makeLab(layout.label, {
+        cluster: cluster(layout.network),
+        apart: layout.apart,
+        ...(iptables && { iptables }),
+      });
       const [n1, n2] = lab.nodes;
       pods = { a: await n1.pod(2), b: await n2.pod(2), c: await n1.pod(3) };
       await Promise.all([lab.serve(pods.a.ns, 8080, 'a'), lab.serve(pods.b.ns, 8080, 'b')]);
@@ -210,6 +225,7 @@ for (const layout of LAYOUTS) {
       );
       assert.equal(await ask(pods.c.ns, WEB, 80), 'ECONNREFUSED');
       assert.doesNotMatch(await lab.nodes[0].ns.sh('nft', 'list', 'table', 'ip', 'plumbline'), /web|30080/);
+      if (iptables) assert.doesNotMatch(await lab.nodes[0].ns.sh(`${iptables}-save`, '-t', 'nat'), /web|30080/);
     });
   });
 }

@@ -1,10 +1,11 @@
 /** What the loop does when somebody else changes the packet filter: it hears of it, long before it would look. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
-import { cannotRun } from './namespace.ts';
+import { cannotRun, NEEDED } from './namespace.ts';
 import { patience } from '../../support/patience.ts';
 
 const WEB = '198.19.128.10';
@@ -78,3 +79,64 @@ describe('network: the packet filter is watched', { skip: cannotRun() ?? false, 
     await until('the end is told', () => n1.states.at(-1)?.error === null);
   });
 });
+
+for (const kind of ['iptables-nft', 'iptables-legacy'] as const) {
+  const missing = cannotRun([...NEEDED, `${kind}-restore`]);
+  describe(`network: what is forwarded by ${kind} is watched`, { skip: missing ?? false, timeout: 120_000 }, () => {
+    let lab: Lab;
+    let c: TestPod;
+    const web = service('web', WEB, [{ name: 'http', port: 80, targetPort: 8080 }]);
+
+    before(async () => {
+      lab = await makeLab(`see-${kind.slice(9, 12)}`, {
+        cluster: cluster({ packetFilter: 'iptables' }),
+        iptables: kind,
+      });
+      const a = await lab.nodes[0].pod(2);
+      c = await lab.nodes[1].pod(2);
+      await lab.serve(a.ns, 8080, 'a');
+      await lab.set(web, slice(web, [endpoint(a.address)]));
+      await lab.nodes[1].watches();
+    });
+    after(() => lab.close());
+
+    for (const damage of [
+      [kind, '-t', 'nat', '-F'],
+      [kind, '-t', 'nat', '-F', 'PLUMB-SERVICES'],
+      [kind, '-t', 'nat', '-D', 'PREROUTING', '1'],
+      ['nft', 'flush', 'ruleset'],
+    ]) {
+      it(`is repaired after ${damage.join(' ')}`, async () => {
+        const [, n2] = lab.nodes;
+        const before = n2.events.length;
+        await n2.ns.sh(...damage);
+        for (const isOver = patience(30_000); !isOver() && n2.events.length === before; await delay(10));
+        assert.equal(n2.events[before], 'PacketFilterRepaired');
+        assert.match(await ask(c.ns, WEB, 80), /^a /);
+      });
+    }
+
+    it('changes to nftables and back without a connection that fails', async () => {
+      const client = lab.start(c.ns, [process.execPath, '-e', LOAD]);
+      await once(client.stdout ?? client, 'data');
+      for (const packetFilter of ['nftables', 'iptables', 'nftables']) {
+        await lab.set(cluster({ packetFilter }));
+        const rules = await lab.nodes[1].ns.sh(`${kind}-save`, '-t', 'nat');
+        assert.equal(rules.includes(WEB), packetFilter === 'iptables');
+      }
+      const report = once(client.stdout ?? client, 'data');
+      client.kill('SIGTERM');
+      const { done, failed } = JSON.parse(String((await report)[0])) as { done: number; failed: string[] };
+      assert.ok(done > 20, `${done} requests`);
+      assert.deepEqual(failed, []);
+    });
+  });
+}
+
+/** Requests one after the other, four at a time, each on a connection of its own; reports on SIGTERM. */
+const LOAD = `
+const http = require('http'); let done = 0, stop = false; const failed = [];
+const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
+  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
+process.on('SIGTERM', () => { stop = true; });
+Promise.all(Array.from({ length: 4 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;

@@ -388,6 +388,13 @@ describe('network loop', () => {
     assert.match(w.states[0]?.error ?? '', /^chain ip filter FORWARD drops forwarded packets by policy/);
   });
 
+  it('tells that it forwards by other means than asked, and is in force all the same', async () => {
+    const w = start(BASE);
+    w.filter.substituted = 'goes on with nftables';
+    await w.sync.synced();
+    assert.deepEqual(w.states, [{ version: '1', error: 'goes on with nftables' }]);
+  });
+
   it('leaves the CNI file alone until the node has a range', async () => {
     const w = start([cluster(), node('n1', '198.18.0.1', undefined)]);
     await w.sync.synced();

@@ -45,7 +45,13 @@ type Verdict =
   | { readonly do: 'return' }
   | { readonly do: 'fork'; readonly targets: readonly Target[] };
 
-export function tracePacket(table: NftTable, machine: Machine, packet: Packet): Outcome {
+/** To whom others than the table lead a new connection; to nobody: it goes on. Each is as likely, and what is led is marked. */
+export type Forward = (
+  packet: { readonly saddr: string; readonly daddr: string; readonly port: number; readonly protocol: Protocol },
+  local: (address: string) => boolean,
+) => readonly Target[];
+
+export function tracePacket(table: NftTable, machine: Machine, packet: Packet, forward?: Forward): Outcome {
   const local = (address: string): boolean => machine.addresses.includes(address) || address.startsWith('127.');
   const first: State = {
     saddr: packet.from,
@@ -59,7 +65,10 @@ export function tracePacket(table: NftTable, machine: Machine, packet: Packet): 
   const own = local(packet.from);
   // What begins at a loopback address has another source before anything else looks at it.
   if (own) walk(table, 'loopback-out', first, local);
-  const nat = walk(table, own ? 'output' : 'prerouting', first, local);
+  const led = forward?.(first, local) ?? [];
+  if (led.length > 0) first.mark |= SERVICE_MARK;
+  const nat: Verdict | undefined =
+    led.length > 0 ? { do: 'fork', targets: led } : walk(table, own ? 'output' : 'prerouting', first, local);
   const targets = nat?.do === 'fork' ? nat.targets : [{ address: packet.to, port: packet.port }];
   const states: State[] = [];
   for (const target of targets) {

@@ -10,6 +10,7 @@ import { compilePlan } from '../../../nodeagent/core/nftables/compile.ts';
 import { wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
 import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
 import type { Command } from '../../../nodeagent/core/nftables/model.ts';
+import { traceByAll } from './iptables-trace.ts';
 import { applyCommands, type NftTable } from './nft-table.ts';
 import { tracePacket, type Outcome, type Packet } from './packet-trace.ts';
 import {
@@ -46,7 +47,7 @@ function tableOf(pods: LocalPods, objects: readonly KubeObject[], overlayPort?: 
 }
 
 function ends(objects: readonly KubeObject[], packet: Packet): Outcome {
-  return tracePacket(tableOf(NO_LOCAL_PODS, objects), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
+  return traceByAll(planOf(NO_LOCAL_PODS, objects), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
 }
 
 function delivered(to: string, masqueraded = false): Outcome {
@@ -331,7 +332,7 @@ describe('a host port', () => {
   const trace = (of: ReturnType<typeof pod>, see: (pods: TestLocalPods) => void, packet: Packet): Outcome => {
     const pods = new TestLocalPods();
     see(pods);
-    return tracePacket(tableOf(pods, [of]), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
+    return traceByAll(planOf(pods, [of]), { addresses: ['198.18.0.1', '198.19.1.1'] }, packet);
   };
   for (const [name, of, packet, outcome] of cases)
     it(name, () => {
@@ -358,9 +359,12 @@ describe('a host port', () => {
     const second = pod('zweb', [{ containerPort: 80, hostPort: 8080 }]);
     pods.see(web, HERE);
     pods.see(second, '198.19.1.77');
-    const table = tableOf(pods, [second, web]);
     assert.deepEqual(
-      tracePacket(table, { addresses: ['198.18.0.1'] }, { from: OUTSIDE, to: '198.18.0.1', port: 8080 }),
+      traceByAll(
+        planOf(pods, [second, web]),
+        { addresses: ['198.18.0.1'] },
+        { from: OUTSIDE, to: '198.18.0.1', port: 8080 },
+      ),
       delivered(`${HERE}:80`),
     );
   });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Endpoint, KubeObject, Node, Service } from '../../../contracts/objects/index.ts';
+import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
 import { NO_LOCAL_PODS } from '../../../nodeagent/core/local-pods.ts';
 import { compilePlan } from '../../../nodeagent/core/nftables/compile.ts';
 import { wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
 import { renderTransaction } from '../../../nodeagent/core/nftables/render.ts';
-import { applyCommands } from './nft-table.ts';
-import { tracePacket, type Outcome, type Packet } from './packet-trace.ts';
+import { traceByAll } from './iptables-trace.ts';
+import type { Outcome, Packet } from './packet-trace.ts';
 import { cluster, endpoint, node, service, slice, TestAssignment, wholePlan } from './world.ts';
 
 /** This node: 198.18.0.1, pods in 198.19.1.0/24, zone a. */
@@ -43,18 +44,13 @@ function balancer(spec: Record<string, unknown>, addresses: readonly string[] = 
   return { ...made, status: { loadBalancer: { ingress: addresses.map((ip) => ({ ip })) } } };
 }
 
-function tableFor(
-  of: Service,
-  endpoints: readonly Endpoint[],
-  more: readonly KubeObject[] = [],
-): ReturnType<typeof wholeRuleset> {
+function planFor(of: Service, endpoints: readonly Endpoint[], more: readonly KubeObject[] = []): ServicePlan {
   const view = new TestAssignment('n1', [cluster(), ...NODES, of, slice(of, endpoints), ...more]).current();
-  return wholeRuleset(compilePlan(wholePlan({ view, pods: NO_LOCAL_PODS, index: new ServiceIndex() })));
+  return wholePlan({ view, pods: NO_LOCAL_PODS, index: new ServiceIndex() });
 }
 
 function ends(of: Service, endpoints: readonly Endpoint[], packet: Packet, own: readonly string[] = []): Outcome {
-  const table = applyCommands(undefined, tableFor(of, endpoints).commands);
-  return tracePacket(table, { addresses: ['198.18.0.1', '198.19.1.1', ...own] }, packet);
+  return traceByAll(planFor(of, endpoints), { addresses: ['198.18.0.1', '198.19.1.1', ...own] }, packet);
 }
 
 /** `198.19.1.5`, `198.19.1.5 masqueraded`, `refused`, `dropped`. */
@@ -153,10 +149,14 @@ describe('where a packet to a load balancer ends', () => {
   it('is text that nft reads', () => {
     const text = renderTransaction(
       't',
-      tableFor(balancer({ externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['10.0.0.0/8'] }), [
-        here(5),
-        away(5),
-      ]).commands,
+      wholeRuleset(
+        compilePlan(
+          planFor(balancer({ externalTrafficPolicy: 'Local', loadBalancerSourceRanges: ['10.0.0.0/8'] }), [
+            here(5),
+            away(5),
+          ]),
+        ),
+      ).commands,
       '1',
     );
     for (const line of [
