@@ -51,6 +51,7 @@ import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import type { NetworkState } from './core/assignment.ts';
 import { heldBefore } from './core/routes/want.ts';
 import { cgroupParent } from './core/pod/identity.ts';
+import { foreignPodRanges } from './core/data-plane/network.ts';
 import { persistentRoot, sharesRoot, type NodeFolders } from './core/pod/layout.ts';
 import { startAddressKeeper } from './loops/address-keeper.ts';
 import { startApi } from './loops/api/server.ts';
@@ -192,6 +193,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       strictGroups: reporter.strictGroups(),
       userNamespaces: reporter.userNamespaces(),
       clusterDns: options.network,
+      foreignRanges: options.network ? foreignPodRanges(assignment.current()) : undefined,
     }),
     needRuntime: () => reporter.needRuntime(),
     pressures: () => reporter.pressures(),

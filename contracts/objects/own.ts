@@ -125,8 +125,11 @@ const ClusterSpec = object({
       .string()
       .regex(/^\d+-\d+$/, 'must be FIRST-LAST')
       .default('30000-32767'),
-    /** `auto`: a plain route where two nodes share a link, VXLAN otherwise. `wireguard`: all encrypted, or not at all. */
-    overlay: z.enum(['auto', 'vxlan', 'wireguard', 'none']).default('auto'),
+    /**
+     * `auto`: a plain route where two nodes share a link, VXLAN otherwise. `wireguard`: all encrypted, or not at all.
+     * `none`: the ways between nodes are the user's. `cni`: so are pods' links and addresses, by a CNI plugin.
+     */
+    overlay: z.enum(['auto', 'vxlan', 'wireguard', 'none', 'cni']).default('auto'),
     /** By what nodes forward to Services and host ports; what is refused, masqueraded and guarded is nftables' with each. */
     packetFilter: z.enum(['nftables', 'iptables']).default('nftables'),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),

@@ -26,6 +26,14 @@ export function bandwidthIn(text: string): number | undefined {
   return bits >= LEAST && bits <= MOST ? Math.floor(bits) : undefined;
 }
 
+/** Of a pod's annotations those that are about it. */
+export function bandwidthAnnotations(
+  annotations: Readonly<Record<string, string>> | undefined,
+): Record<string, string> {
+  const names = Object.values(BANDWIDTH_ANNOTATIONS).map((name) => [name, readKey(annotations, name)] as const);
+  return Object.fromEntries(names.filter((one): one is readonly [(typeof one)[0], string] => one[1] !== undefined));
+}
+
 /** Undefined for a pod that has no limit. A word where an annotation is no rate. */
 export function podBandwidth(
   annotations: Readonly<Record<string, string>> | undefined,

@@ -6,7 +6,7 @@ import { errorText } from '../../contracts/errors.ts';
 import { isKeyOf, kindOfKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
-import { familySettings, localPodRange } from '../core/data-plane/network.ts';
+import { familySettings, isPodNetworkForeign, localPodRange } from '../core/data-plane/network.ts';
 import type { Family } from '../../contracts/ip.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -340,7 +340,7 @@ function createPass({
   };
 }
 
-/** Rules of others that pods' packets do not survive. */
+/** Rules of others that pods' packets do not survive. Those of a plugin's network are between it and them. */
 async function forwardWarnings(
   family: Family,
   view: AssignmentView,
@@ -348,7 +348,7 @@ async function forwardWarnings(
   signal: AbortSignal,
 ): Promise<string[]> {
   const podCIDR = familySettings(view, family)?.podCIDR;
-  if (podCIDR === undefined || localPodRange(view, family) === undefined) return [];
+  if (podCIDR === undefined || localPodRange(view, family) === undefined || isPodNetworkForeign(view)) return [];
   const drops = await filter.forwardDrops(podCIDR, signal);
   return drops.map(
     ({ chain, remedy }) =>

@@ -7,7 +7,7 @@ import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import { signalNumber } from '../../contracts/objects/stop-signals.ts';
 import { podBandwidth } from '../../contracts/objects/pod-bandwidth.ts';
 import { joinSignals } from '../../contracts/signals.ts';
-import { namesAddress } from '../core/pod/address.ts';
+import { namesAddress, strayAddress } from '../core/pod/address.ts';
 import { containerConfig, sandboxConfig, type NodeFacts } from '../core/pod/container-config.ts';
 import { loginsFor } from '../core/image/keyring.ts';
 import { ANNOTATION, cgroupParent, isLimited } from '../core/pod/identity.ts';
@@ -137,6 +137,11 @@ const PERFORMERS: Performers = {
     const { pod, tell } = context;
     const container = pod && specOf(pod, step.container);
     if (!pod || !container) return DONE;
+    const stray = foreignAddressRefused(deps, context, pod);
+    if (stray !== undefined) {
+      tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message: stray });
+      return { ok: false, reason: 'CreateContainerError', message: stray };
+    }
     const created = await create(deps, context, pod, container, step);
     if ('reason' in created) {
       tell({ type: 'Warning', reason: 'Failed', message: `Error: ${created.message}` });
@@ -268,10 +273,21 @@ async function guarded(deps: StepDeps, { identity, observed, closing }: StepCont
   await deps.policies.passed(key, identity.uid, addresses, closing);
 }
 
-/** Before its first packet; of a pod in its machine's network nothing is limited. */
+/** Why a pod may not run with the addresses that a CNI plugin of the user's gave it; undefined where it may. */
+function foreignAddressRefused(deps: StepDeps, { observed }: StepContext, { spec }: Pod): string | undefined {
+  const { foreignRanges } = deps.facts();
+  if (spec.hostNetwork === true || foreignRanges === undefined) return undefined;
+  const addresses = [observed.address, observed.addressIPv6].flatMap((one) => (one ? [one] : []));
+  return strayAddress(addresses, foreignRanges);
+}
+
+/**
+ * Before its first packet; of a pod in its machine's network nothing is limited, and with a CNI plugin of the user's that is
+ * the plugin's work.
+ */
 async function limited(deps: StepDeps, { observed, closing }: StepContext, { metadata, spec }: Pod): Promise<void> {
   const rates = podBandwidth(metadata.annotations);
-  if (rates === undefined || spec.hostNetwork === true) return;
+  if (rates === undefined || spec.hostNetwork === true || deps.facts().foreignRanges) return;
   if (typeof rates === 'string') throw new Error(rates);
   if (observed.address !== undefined) await deps.network.limit(observed.address, rates, closing);
 }

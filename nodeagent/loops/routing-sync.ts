@@ -3,7 +3,7 @@ import { clusterFamilies } from '../../contracts/objects/network-families.ts';
 import type { Kind } from '../../contracts/objects/identity.ts';
 import type { AssignmentView } from '../core/assignment.ts';
 import { mapsPorts, renderConflist } from '../core/cni/conflist.ts';
-import { localPodRange, networkSettings } from '../core/data-plane/network.ts';
+import { isPodNetworkForeign, localPodRange, networkSettings } from '../core/data-plane/network.ts';
 import { ownProxyAddress } from '../core/data-plane/policy/proxy-peer.ts';
 import { diffRouting, releaseSteps } from '../core/routes/diff.ts';
 import type { WantedRouting } from '../core/routes/model.ts';
@@ -70,7 +70,10 @@ export async function releaseAddresses(
   await routing.apply(steps, signal);
 }
 
-/** Writes the CNI configuration where it differs. A node without a pod range keeps what is there. */
+/**
+ * Writes the CNI configuration where it differs; removes it where pods' network is a plugin's of the user's, whose own file
+ * the runtime is then left with. A node without a pod range keeps what is there.
+ */
 export async function syncCni(
   view: AssignmentView,
   cni: CniConfigFile,
@@ -81,6 +84,13 @@ export async function syncCni(
   const podRange = localPodRange(view);
   if (podRange === undefined) return;
   const present = await cni.read(signal);
+  if (isPodNetworkForeign(view)) {
+    if (present === undefined) return;
+    if (mapsPorts(present)) await cni.removePortMappings(signal);
+    await cni.remove(signal);
+    log('info', 'CNI configuration removed: the network of pods is that of a CNI plugin of yours');
+    return;
+  }
   const text = renderConflist({
     podRange,
     podRangeIPv6: localPodRange(view, 'IPv6'),

@@ -5,6 +5,8 @@ export interface CniConfigFile {
   read(signal: AbortSignal): Promise<string | undefined>;
   /** Replaces the file in one step: a reader sees the old text or the new, never a part. */
   write(text: string, signal: AbortSignal): Promise<void>;
+  /** Removes the file, and no other; nothing happens where there is none. */
+  remove(signal: AbortSignal): Promise<void>;
   /** Where pods' addresses are noted. */
   readonly dataDir: string;
   /**

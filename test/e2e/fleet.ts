@@ -53,6 +53,10 @@ export interface FleetOptions {
   readonly podCIDR: string;
   readonly serviceCIDR: string;
   readonly nodes: number;
+  /** More lines of the Cluster's `spec.network`. */
+  readonly network?: readonly string[];
+  /** Runs beside a control plane, before it is waited for that nodes are Ready: what makes them so. */
+  readonly prepare?: (fleet: Fleet) => Promise<void>;
   /** That share one Redis. Default: one, with a private Redis. */
   readonly controlPlanes?: number;
 }
@@ -144,6 +148,7 @@ export class Fleet {
     for (const manifest of machineManifests(this.lab)) await this.write(manifest.path, manifest.text);
     await this.commitAndPush('Describe the cluster');
     await this.startControlPlane();
+    await this.options.prepare?.(this);
     await this.nodesReady(this.lab.nodes.map((n) => n.name));
   }
 
@@ -162,7 +167,7 @@ export class Fleet {
   }
 
   private clusterManifest(): string {
-    const { podCIDR, serviceCIDR } = this.options;
+    const { podCIDR, serviceCIDR, network = [] } = this.options;
     return [
       'apiVersion: plumbline.dev/v1alpha1',
       'kind: Cluster',
@@ -172,6 +177,7 @@ export class Fleet {
       '  network:',
       `    podCIDR: ${podCIDR}`,
       `    serviceCIDR: ${serviceCIDR}`,
+      ...network.map((line) => `    ${line}`),
       '  nodes:',
       '    monitorGracePeriodSeconds: 8',
       '',

@@ -1,5 +1,5 @@
 /** `CniConfigFile` on the file system, and the `iptables` programs that portmap used. */
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NODE_PATHS } from '../../../contracts/agent/places.ts';
 import { removalOfPortMappings } from '../../core/cni/conflist.ts';
@@ -41,6 +41,11 @@ export function createCniConfigFile({ run, ...settings }: CniFileSettings): CniC
         await file.close();
       }
       await rename(temporary, path);
+    },
+
+    async remove(signal) {
+      signal.throwIfAborted();
+      await rm(path, { force: true });
     },
 
     async removePortMappings(signal) {

@@ -10,7 +10,14 @@ import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 import { planHostPorts } from './host-port.ts';
-import { familySettings, localPodRange, networkSettings, ownAddress, ownZone } from './network.ts';
+import {
+  familySettings,
+  isPodNetworkForeign,
+  localPodRange,
+  networkSettings,
+  ownAddress,
+  ownZone,
+} from './network.ts';
 import { withOwnPods } from './own-endpoints.ts';
 import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from './plan.ts';
 import { planService, type ServiceScene } from './service.ts';
@@ -137,6 +144,8 @@ function nodePolicy(
     podRange: canonicalCidr(network.podCIDR),
     serviceRange: canonicalCidr(network.serviceCIDR),
     localRange: localPodRange(view, family),
+    isForeign: isPodNetworkForeign(view),
+    ownAddress: ownAddress(view, family),
     nodeAddresses: view.list('Node').flatMap((node) => internalIPOf(node, family) ?? []),
     overlayPort,
     proxyUser,

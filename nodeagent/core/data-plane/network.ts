@@ -1,5 +1,5 @@
 /** What the assignment says of the cluster's network and of this node's part of it. */
-import { canonicalCidr, type Family } from '../../../contracts/ip.ts';
+import { canonicalCidr, FAMILIES, type Family } from '../../../contracts/ip.ts';
 import { DEFAULT_NETWORK } from '../../../contracts/objects/default-network.ts';
 import type { ClusterSpec, Node } from '../../../contracts/objects/index.ts';
 import { objectKey } from '../../../contracts/objects/key.ts';
@@ -11,6 +11,16 @@ import type { AssignmentView } from '../assignment.ts';
 /** The Cluster's network settings; Kubernetes' usual ranges where the assignment has no Cluster. */
 export function networkSettings(view: AssignmentView): ClusterSpec['network'] {
   return view.list('Cluster')[0]?.spec.network ?? DEFAULT_NETWORK;
+}
+
+/** Whether pods' links, their addresses and the ways between them are a CNI plugin's of the user's, and none of ours. */
+export function isPodNetworkForeign(view: AssignmentView): boolean {
+  return networkSettings(view).overlay === 'cni';
+}
+
+/** Of such a network this node's pod ranges, of both families; undefined where it is ours. */
+export function foreignPodRanges(view: AssignmentView): readonly string[] | undefined {
+  return isPodNetworkForeign(view) ? FAMILIES.flatMap((family) => localPodRange(view, family) ?? []) : undefined;
 }
 
 /** The cluster's ranges of that family; undefined where it has none. */

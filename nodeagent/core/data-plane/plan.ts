@@ -96,10 +96,17 @@ export interface NodePolicy {
   /** Range of Service addresses: what still aims there after forwarding is refused. */
   readonly serviceRange: string;
   /**
-   * Pod range of this node; absent until it has one. What its pods send to neither pods nor nodes is masqueraded, and of
-   * what is forwarded all that neither comes from nor goes to its pods.
+   * Pod range of this node; absent until it has one. What its pods send to neither pods nor nodes is masqueraded unless
+   * `isForeign`, and of what is forwarded all that neither comes from nor goes to its pods.
    */
   readonly localRange: string | undefined;
+  /**
+   * Pods' links are a CNI plugin's of the user's: what pods send out is its work, and none of the machine's addresses is
+   * known to be in the local range.
+   */
+  readonly isForeign: boolean;
+  /** Where other nodes reach this one; absent until that is known. */
+  readonly ownAddress: string | undefined;
   /** Addresses that nodes reach each other at. */
   readonly nodeAddresses: readonly string[];
   /** UDP port that takes packets of nodes only: the overlay device's; absent where there is none. */

@@ -104,7 +104,7 @@ const FRAME_CONTAINERS: readonly Container[] = [
 export function compileFrame(policy: NodePolicy): Fragment {
   const { localRange } = policy;
   const egress: readonly Rule[] =
-    localRange === undefined
+    localRange === undefined || policy.isForeign
       ? []
       : [{ kind: 'masquerade-egress', local: localRange, pods: policy.podRange, nodes: CONTAINERS.nodeAddresses }];
   const rules: readonly (readonly [string, readonly Rule[]])[] = [
@@ -150,7 +150,7 @@ export function compileFrame(policy: NodePolicy): Fragment {
         ? []
         : [{ kind: 'drop-strangers', port: policy.overlayPort, set: CONTAINERS.nodeAddresses }],
     ],
-    ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : loopbackChains(localRange)),
+    ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : loopbackChains(policy)),
     [
       CHAINS.filterInput,
       [
@@ -174,9 +174,9 @@ export function compileFrame(policy: NodePolicy): Fragment {
 }
 
 /** Who asks pods of other nodes from the proxy's address is the proxy: their policies let it in by that. */
-function proxyAlone({ localRange, podRange, proxyUser }: NodePolicy): readonly Rule[] {
+function proxyAlone({ localRange, podRange, isForeign, proxyUser }: NodePolicy): readonly Rule[] {
   // It asks at addresses of IPv4 alone.
-  if (familyOfRange(podRange) === 'IPv6') return [];
+  if (isForeign || familyOfRange(podRange) === 'IPv6') return [];
   const address = localRange === undefined ? undefined : proxyAddress(localRange);
   if (localRange === undefined || address === undefined) return [];
   return [{ kind: 'drop-borrowed', address, pods: podRange, local: localRange, user: proxyUser }];
@@ -190,14 +190,17 @@ function reject(match: RejectMatch): Rule[] {
 }
 
 /**
- * Ports of pods at loopback addresses, of IPv4 alone. The host's end of every pod's link has the address that is lent:
- * it is this machine's wherever there is a pod to be reached.
+ * Ports of pods at loopback addresses, of IPv4 alone. The host's end of every link of ours has the address that is lent:
+ * it is this machine's wherever there is a pod to be reached. With links of others it is the node's own.
  */
-function loopbackChains(localRange: string | undefined): readonly (readonly [string, readonly Rule[]])[] {
+function loopbackChains({
+  localRange,
+  isForeign,
+  ownAddress,
+}: NodePolicy): readonly (readonly [string, readonly Rule[]])[] {
+  const address = isForeign ? ownAddress : localRange && nthOf(localRange, 1);
   const lend: readonly Rule[] =
-    localRange === undefined
-      ? []
-      : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address: nthOf(localRange, 1) }];
+    address === undefined ? [] : [{ kind: 'lend-address', set: CONTAINERS.loopbackPorts, address }];
   return [
     [CHAINS.loopbackOut, lend],
     [CHAINS.loopbackIn, [{ kind: 'restore-loopback' }]],

@@ -3,6 +3,7 @@
  * What other nodes and clients know of the pod stays true, also while no control plane can tell them anything else.
  */
 import { isIPv4 } from 'node:net';
+import { cidrHas } from '../../../contracts/ip.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { ANNOTATION } from './identity.ts';
 import type { PodMemory } from './memory.ts';
@@ -23,6 +24,18 @@ export function addressToKeep(pod: Pod, observed: ObservedPod, memory: PodMemory
   );
   const address = newest?.annotations[ANNOTATION.address];
   return address !== undefined && isIPv4(address) ? address : undefined;
+}
+
+/**
+ * What is wrong with addresses that a CNI plugin of the user's gave a pod; undefined where nothing is. A node is believed
+ * in its own range only (reconciler/core/nodes/bounded-report.ts): from another no Service would ever lead here.
+ */
+export function strayAddress(addresses: readonly string[], ranges: readonly string[]): string | undefined {
+  const stray = addresses.find((address) => !ranges.some((range) => cidrHas(range, address)));
+  if (stray === undefined) return undefined;
+  return ranges.length === 0
+    ? 'this node has no range of pods yet'
+    : `the CNI plugin gave the pod ${stray}, which is not in this node's range of pods (${ranges.join(', ')}): have the plugin take addresses from there, and delete the pod`;
 }
 
 /**

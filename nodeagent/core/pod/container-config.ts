@@ -1,5 +1,6 @@
 /** A pod's containers and sandbox as the runtime wants them. */
 import { withDefaultTag } from '../../../contracts/objects/image-name.ts';
+import { bandwidthAnnotations } from '../../../contracts/objects/pod-bandwidth.ts';
 import type { Container, Pod } from '../../../contracts/objects/index.ts';
 import { allContainers, lastingContainers } from '../../../contracts/objects/pod-containers.ts';
 import { dottedSysctl } from '../../../contracts/objects/sysctls.ts';
@@ -33,6 +34,11 @@ export interface NodeFacts extends SecurityFacts {
   readonly userNamespaces: readonly string[];
   /** Whether this machine answers the cluster's names. */
   readonly clusterDns: boolean;
+  /**
+   * Where pods' links are a CNI plugin's of the user's: this node's pod ranges, which are all that the plugin may give
+   * addresses of. Empty while the node has none.
+   */
+  readonly foreignRanges?: readonly string[] | undefined;
   /** Whether the runtime can make what is mounted below a mount read-only too. */
   readonly recursiveReadOnly: boolean;
 }
@@ -76,16 +82,20 @@ export function sandboxConfig(
       [ANNOTATION.grace]: String(pod.spec.terminationGracePeriodSeconds),
       [ANNOTATION.limited]: 'true',
       ...(users && { [ANNOTATION.userIds]: String(users.first) }),
+      // From there a runtime takes what it hands to the plugin (containerd pkg/cri/server: toCNIBandWidth).
+      ...(facts.foreignRanges && bandwidthAnnotations(pod.metadata.annotations)),
     },
-    portMappings: pod.spec.hostNetwork
-      ? []
-      : lastingContainers(pod.spec).flatMap((container) =>
-          (container.ports ?? []).flatMap((port) =>
-            port.hostPort === undefined
-              ? []
-              : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }],
+    // They are led by rules of ours: a plugin that did it too would open them at every address.
+    portMappings:
+      pod.spec.hostNetwork || facts.foreignRanges
+        ? []
+        : lastingContainers(pod.spec).flatMap((container) =>
+            (container.ports ?? []).flatMap((port) =>
+              port.hostPort === undefined
+                ? []
+                : [{ containerPort: port.containerPort, hostPort: port.hostPort, protocol: port.protocol }],
+            ),
           ),
-        ),
     dns,
     security: sandboxSecurity(pod),
   };

@@ -64,11 +64,13 @@ export function wantRouting({
 }: RoutingInput): WantedRouting {
   const self = nodes.find((n) => n.metadata.name === node);
   const ownAddress = self && internalIP(self);
-  const ownRange = self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
+  // Of a plugin's network nothing is ours, not even what is left of the range.
+  const isForeign = network.overlay === 'cni';
+  const ownRange = isForeign || self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
   const usable = links.filter((l) => l.up && !NO_WAY_OUT.includes(l.name));
-  const peers = findPeers(nodes, node, ownRange, usable, network);
+  const peers = isForeign ? [] : findPeers(nodes, node, ownRange, usable, network);
   const second = self && familyNetwork(network, 'IPv6');
-  const ownSecond = second && podRangeOf(self, network, 'IPv6');
+  const ownSecond = second && !isForeign ? podRangeOf(self, network, 'IPv6') : undefined;
   const linkMtu = usable.find((l) => l.addresses.some((a) => a.address === ownAddress))?.mtu ?? DEFAULT_MTU;
   const isEncrypted = network.overlay === 'wireguard';
   const canEncrypt = hasWireGuard && ownAddress !== undefined && ownRange !== undefined;
@@ -302,6 +304,7 @@ function overlaidPeers(
 ): readonly Peer[] {
   switch (overlay) {
     case 'none':
+    case 'cni':
       return [];
     case 'vxlan':
     case 'wireguard':

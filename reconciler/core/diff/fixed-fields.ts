@@ -44,6 +44,18 @@ export function neverChanges(...path: readonly string[]): FixedField<Kind> {
   };
 }
 
+/** Pods that run keep the links and addresses that they were made with: whose those are is chosen once. */
+export const POD_NETWORK: FixedField<'Cluster'> = {
+  path: ['spec', 'network', 'overlay'],
+  hint: 'whether pods have links of a CNI plugin of yours is chosen when a cluster is made: make a new one',
+  broken: ({ live, after, wanted, applied }) => {
+    const [before, made] = [live.spec.network.overlay, after.spec.network.overlay];
+    if ((before === 'cni') === (made === 'cni')) return undefined;
+    if (applied?.spec.network.overlay === wanted.spec.network.overlay) return undefined;
+    return `spec.network.overlay cannot be changed to or from cni once the cluster exists: it is ${before}, and would be ${made}`;
+  },
+};
+
 /** The value at a path of field names; undefined where there is none. */
 export function fieldAt(object: unknown, path: FieldPath): unknown {
   return path.reduce<unknown>((at, step) => (isObject(at) ? readKey(at, String(step)) : undefined), object);

@@ -20,6 +20,8 @@ const configMap = (rest: string): string => `apiVersion: v1\nkind: ConfigMap\nme
 const secret = (rest: string): string => `apiVersion: v1\nkind: Secret\nmetadata: {name: c}\n${rest}`;
 const sealed = (rest: string): string =>
   secret(`immutable: true\n${rest}`).replace('{name: c}', '{name: c, namespace: default}');
+const cluster = (network: string): string =>
+  `apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata: {name: c}\nspec: {network: ${network}}\n`;
 const service = (rest: string): string =>
   `apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec:\n  ports: [{port: 80}]\n${rest}`;
 const priorityClass = (fields: string): string =>
@@ -103,6 +105,24 @@ describe('fields that cannot change', () => {
       name: 'an address that is no longer written',
       before: service('  clusterIP: 10.96.0.5'),
       after: service(''),
+      refused: [],
+    },
+    {
+      name: 'whose links pods have: to those of a CNI plugin',
+      before: cluster('{}'),
+      after: cluster('{overlay: cni}'),
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: 'whose links pods have: from those of a CNI plugin',
+      before: cluster('{overlay: cni}'),
+      after: cluster('{}'),
+      refused: ['app.yaml:1 ImmutableField'],
+    },
+    {
+      name: 'how nodes reach pods of each other',
+      before: cluster('{}'),
+      after: cluster('{overlay: vxlan}'),
       refused: [],
     },
     {

@@ -71,6 +71,7 @@ class Machine {
         read: async () => undefined,
         removePortMappings: async () => undefined,
         write: async () => undefined,
+        remove: async () => undefined,
       },
       held: {
         current: () => this.held,

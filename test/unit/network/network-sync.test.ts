@@ -149,6 +149,9 @@ function start(objects: readonly KubeObject[] = BASE): World {
       world.cniText = text;
       world.cniWrites += 1;
     },
+    remove: async () => {
+      world.cniText = undefined;
+    },
   };
   world.sync = startNetworkSync({
     assignment: world.assignment,
@@ -450,6 +453,22 @@ describe('network loop', () => {
     w.assignment.set(node('n2', '198.18.0.2', '198.19.2.0/24'));
     await w.sync.synced();
     assert.equal(w.portMappings, true);
+  });
+
+  it('leaves pods to a CNI plugin: takes its configuration away, writes none, and keeps Services', async () => {
+    const w = start();
+    await w.sync.synced();
+    assert.ok(w.cniText);
+    w.assignment.set(cluster({ overlay: 'cni' }));
+    await w.sync.synced();
+    assert.equal(w.cniText, undefined);
+    w.assignment.set(node('n2', '198.18.0.2', '198.19.2.0/24'));
+    await w.sync.synced();
+    assert.deepEqual([w.cniText, w.cniWrites], [undefined, 1]);
+    assert.deepEqual(w.filter.web(), ['198.19.1.2:8080']);
+    w.assignment.set(cluster());
+    await w.sync.synced();
+    assert.ok(w.cniText);
   });
 
   it('keeps what changed during a pass that ended early', async () => {

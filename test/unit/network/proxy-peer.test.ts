@@ -157,4 +157,11 @@ describe('the address of a proxy', () => {
     const config = { ...proxyConfig([]), metadata: { name: 'n2' } };
     assert.equal(ownProxyAddress(new TestAssignment('n2', [...spaces, config]).current()), PROXY);
   });
+
+  it("is nobody's where a CNI plugin may give it to a pod", () => {
+    const config = { ...proxyConfig([]), metadata: { name: 'n2' } };
+    const view = new TestAssignment('n2', [...spaces, config, cluster({ overlay: 'cni' })]).current();
+    assert.equal(ownProxyAddress(view), undefined);
+    assert.deepEqual(otherProxyAddresses(view), []);
+  });
 });

@@ -47,6 +47,7 @@ describe('wanted routes', () => {
       1450,
     ],
     ['none: no route to a peer', want([SELF, NEAR, FAR], 'none'), [], 1500],
+    ['cni: no route to a peer', want([SELF, NEAR, FAR], 'cni'), [], 1500],
     [
       'a link that is down is no link',
       want(
@@ -72,6 +73,19 @@ describe('wanted routes', () => {
       assert.equal(wanted.podMtu, mtu);
     });
   }
+
+  it("has no device and nothing of the own range where pods are a CNI plugin's", () => {
+    const wanted = want([SELF, NEAR, FAR], 'cni');
+    assert.deepEqual(
+      wanted.routes.map(({ destination, device }) => [destination, device]),
+      [
+        ['169.254.20.10/32', 'lo'],
+        ['198.19.128.0/17', 'lo'],
+      ],
+    );
+    assert.equal(wanted.vxlan, undefined);
+    assert.deepEqual(wanted.sysctls, { 'net/ipv4/ip_forward': '1' });
+  });
 
   it('have a blackhole for the own range, and on loopback the Service range and the address of DNS', () => {
     assert.deepEqual(want([SELF]).routes, [

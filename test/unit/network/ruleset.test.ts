@@ -242,6 +242,58 @@ describe('where a packet ends', () => {
   });
 });
 
+describe('where pods are of a CNI plugin', () => {
+  const plugins = cluster({ overlay: 'cni' });
+  const own = pod('web', [{ containerPort: 80, hostPort: 8080 }]);
+  const pods = new TestLocalPods();
+  pods.see(own, HERE);
+  const there = web(endpoint(ELSEWHERE));
+  const here = web(endpoint(HERE));
+  const cases: readonly (readonly [string, readonly KubeObject[], Packet, Outcome])[] = [
+    [
+      'what pods send out is not masqueraded',
+      [],
+      { from: HERE, to: '203.0.113.9', port: 443 },
+      delivered('203.0.113.9:443'),
+    ],
+    ['a Service leads to a pod', there, { from: HERE, to: CLUSTER_IP, port: 80 }, delivered(`${ELSEWHERE}:8080`)],
+    ['and to the pod itself', here, { from: HERE, to: CLUSTER_IP, port: 80 }, delivered(`${HERE}:8080`, true)],
+    [
+      'a node port leads on to another node so that answers come back',
+      there,
+      { from: '198.18.9.9', to: '198.18.0.1', port: 30080 },
+      delivered(`${ELSEWHERE}:8080`, true),
+    ],
+    [
+      'a host port leads to its pod',
+      [own],
+      { from: '198.18.9.9', to: '198.18.0.1', port: 8080 },
+      delivered(`${HERE}:80`),
+    ],
+    [
+      'also by loopback, with the address of the node',
+      [own],
+      { from: '127.0.0.1', to: '127.0.0.1', port: 8080 },
+      delivered(`${HERE}:80`, true),
+    ],
+    [
+      'the first address of the range is any other',
+      [],
+      { from: '198.19.1.1', to: ELSEWHERE, port: 80 },
+      delivered(`${ELSEWHERE}:80`),
+    ],
+  ];
+  for (const [name, objects, packet, wanted] of cases)
+    it(name, () => {
+      const table = tableOf(pods, [plugins, ...objects]);
+      assert.deepEqual(tracePacket(table, { addresses: ['198.18.0.1'] }, packet), wanted);
+    });
+  it('lends no address of the range', () => {
+    const { commands } = wholeRuleset(compilePlan(planOf(pods, [plugins, own])));
+    assert.doesNotMatch(renderTransaction('plumbline', commands, '1'), /198\.19\.1\.1[^0-9]/);
+  });
+});
+
 describe('a host port', () => {
   const web = pod('web', [
     { containerPort: 80, hostPort: 8080 },

@@ -1,6 +1,6 @@
 import { describe, it } from 'node:test';
 import assert from 'node:assert/strict';
-import { addressToKeep, namesAddress } from '../../../nodeagent/core/pod/address.ts';
+import { addressToKeep, namesAddress, strayAddress } from '../../../nodeagent/core/pod/address.ts';
 import { ANNOTATION } from '../../../nodeagent/core/pod/identity.ts';
 import { remember, NO_MEMORY, type PodMemory } from '../../../nodeagent/core/pod/memory.ts';
 import type { ObservedContainer } from '../../../nodeagent/core/pod/observed.ts';
@@ -81,4 +81,22 @@ describe('namesAddress', () => {
     ['cni plugin not initialized', false],
   ] as const)
     it(`${failure}: ${named}`, () => assert.equal(namesAddress(failure, '198.18.0.9'), named));
+});
+
+describe('strayAddress', () => {
+  const RANGES = ['198.19.1.0/24', 'fd00:1::/64'];
+  const rows: readonly (readonly [name: string, addresses: string[], ranges: string[], RegExp | undefined])[] = [
+    ['of the range', ['198.19.1.7'], RANGES, undefined],
+    ['of both ranges', ['198.19.1.7', 'fd00:1::7'], RANGES, undefined],
+    ['none yet', [], RANGES, undefined],
+    ['of another node', ['198.19.2.7'], RANGES, /gave the pod 198\.19\.2\.7, .* \(198\.19\.1\.0\/24, fd00:1::\/64\)/],
+    ['the second of no range', ['198.19.1.7', 'fd00:2::7'], RANGES, /fd00:2::7/],
+    ['before the node has a range', ['198.19.1.7'], [], /no range of pods yet/],
+  ];
+  for (const [name, addresses, ranges, wanted] of rows)
+    it(name, () => {
+      const told = strayAddress(addresses, ranges);
+      if (wanted === undefined) assert.equal(told, undefined);
+      else assert.match(told ?? '', wanted);
+    });
 });

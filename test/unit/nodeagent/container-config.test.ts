@@ -402,6 +402,18 @@ describe('sandboxConfig', () => {
       8080,
     );
   });
+
+  it('leaves bandwidth to a CNI plugin, and ports of the machine to nobody else', () => {
+    const one = pod({ containers: [{ name: 'm', image: 'a', ports: [{ containerPort: 80, hostPort: 8080 }] }] });
+    const annotations = { 'kubernetes.io/egress-bandwidth': '1M', 'example.org/other': 'x' };
+    const limited = { ...one, metadata: { ...one.metadata, annotations } };
+    const told = (foreignRanges?: readonly string[]) => {
+      const config = sandboxConfig(limited, 0, { ...facts, foreignRanges });
+      return [config.portMappings.length, config.annotations['kubernetes.io/egress-bandwidth']];
+    };
+    assert.deepEqual(told(), [1, undefined]);
+    assert.deepEqual(told(['198.19.1.0/24']), [0, '1M']);
+  });
 });
 
 describe('huge pages as a volume', () => {

@@ -8,7 +8,7 @@ import { labelsInclude, selectorMatches } from '../../../../contracts/objects/la
 import { objectKey } from '../../../../contracts/objects/key.ts';
 import { namespaceLabels, type PeerGroup } from '../../../../contracts/objects/policy-peers.ts';
 import type { AssignmentView } from '../../assignment.ts';
-import { localPodRange } from '../network.ts';
+import { isPodNetworkForeign, localPodRange } from '../network.ts';
 
 interface VirtualPod {
   readonly namespace: string;
@@ -43,21 +43,28 @@ export function isProxyIn(
 
 /**
  * The address that a node's proxy asks pods from: the first of the node's pod range, which no pod ever has. Nothing else of
- * the node reaches pods of other nodes from it (the rule `drop-borrowed`).
+ * the node reaches pods of other nodes from it (the rule `drop-borrowed`). A CNI plugin of the user's may give it to a pod:
+ * then no proxy has it.
  */
 export function proxyAddress(podRange: string): string | undefined {
   return familyOfRange(podRange) === 'IPv4' ? nthOf(podRange, 1) : undefined;
 }
 
-/** That of this node, where it is a gateway and has a pod range. */
+/** That of this node, where it is a gateway and has a pod range of ours. */
 export function ownProxyAddress(view: AssignmentView): string | undefined {
   const range = localPodRange(view);
-  if (range === undefined || view.get(objectKey('ProxyConfig', undefined, view.node)) === undefined) return undefined;
+  if (
+    range === undefined ||
+    isPodNetworkForeign(view) ||
+    view.get(objectKey('ProxyConfig', undefined, view.node)) === undefined
+  )
+    return undefined;
   return proxyAddress(range);
 }
 
 /** Those of all other nodes that may be gateways, in order. */
 export function otherProxyAddresses(view: AssignmentView): readonly string[] {
+  if (isPodNetworkForeign(view)) return [];
   const selector = view.list('Cluster')[0]?.spec.gateway.nodeSelector;
   return view
     .list('Node')
