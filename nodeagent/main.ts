@@ -7,6 +7,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { errorText } from '../contracts/errors.ts';
 import { NODE_PATHS } from '../contracts/agent/places.ts';
+import { clusterDomain } from '../contracts/objects/cluster-domain.ts';
 import { podCgroups } from './adapters/cgroup/pod-cgroups.ts';
 import { createBird } from './adapters/bird/bird.ts';
 import { createCniConfigFile } from './adapters/cni/file.ts';
@@ -193,6 +194,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
       strictGroups: reporter.strictGroups(),
       userNamespaces: reporter.userNamespaces(),
       clusterDns: options.network,
+      clusterDomain: clusterDomain(assignment.current().list('Cluster')[0]),
       foreignRanges: options.network ? foreignPodRanges(assignment.current()) : undefined,
     }),
     needRuntime: () => reporter.needRuntime(),

@@ -33,11 +33,8 @@ export const NODE_NAMES = {
   cgroup: '/plumbline',
 } as const;
 
-/**
- * Where a node's pods ask for names: an address that each machine has for itself alone, as Kubernetes' NodeLocal DNSCache
- * has it, and the domain of the cluster's names (Kubernetes' default `--cluster-domain`).
- */
-export const CLUSTER_DNS = { address: '169.254.20.10', port: 53, domain: 'cluster.local' } as const;
+/** Where a node's pods ask for names: an address that each machine has for itself alone, as Kubernetes' NodeLocal DNSCache has it. */
+export const CLUSTER_DNS = { address: '169.254.20.10', port: 53 } as const;
 
 /** Beat of the status stream. */
 export const HEARTBEAT_SECONDS = 5;

@@ -77,7 +77,18 @@ const DnsServer = z
 const MOST_DNS_SERVERS = 15;
 const MOST_STUB_DOMAINS = 100;
 
+/** Beyond it the name of an endpoint of a Service would not fit into a message (RFC 1035, 2.3.4: 255 octets). */
+const MOST_DOMAIN = 57;
+const MOST_LABEL = 63;
+
 const Dns = object({
+  /** Of the cluster's names; `cluster.local` when absent. Chosen with the cluster's first commit. */
+  domain: DnsSubdomain.max(MOST_DOMAIN, `must be no more than ${MOST_DOMAIN} characters`)
+    .refine((domain) => domain.split('.').every(({ length }) => length <= MOST_LABEL), {
+      error: `may have no label of more than ${MOST_LABEL} characters`,
+    })
+    .refine((domain) => domain.split('.').at(-1) !== 'arpa', 'may not be below arpa: names of addresses are there')
+    .optional(),
   /** Asked in this order, the next where one does not answer; each machine's own resolvers when absent. */
   servers: z
     .array(DnsServer)

@@ -5,6 +5,7 @@
 import { CLUSTER_DNS } from '../../contracts/agent/places.ts';
 import { errorText } from '../../contracts/errors.ts';
 import { rangeHas, parseRange } from '../../contracts/ipv4.ts';
+import { clusterDomain } from '../../contracts/objects/cluster-domain.ts';
 import { isKeyOf, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView } from '../core/assignment.ts';
 import { familySettings, localPodRange, networkSettings } from '../core/data-plane/network.ts';
@@ -13,7 +14,7 @@ import { AssignedNames } from '../core/dns/cluster-names.ts';
 import { DnsMetrics } from '../core/dns/metrics.ts';
 import { Shares } from '../core/dns/shares.ts';
 import { upstreams, type DnsServer, type Upstreams } from '../core/dns/upstreams.ts';
-import { answerCluster, isClusterName, type ClusterRanges } from '../core/dns/zone.ts';
+import { answerCluster, isClusterName, type ClusterZone } from '../core/dns/zone.ts';
 import type { LocalPodSource } from '../core/local-pods.ts';
 import type { HostResolver } from '../core/pod/names.ts';
 import {
@@ -95,7 +96,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   const metrics = new DnsMetrics();
   let host: HostResolver = { etc: undefined, behindStub: undefined };
   let servers: Upstreams = upstreams(assignment.current().list('Cluster')[0]?.spec.dns, host);
-  let settings = rangesOf(assignment.current());
+  let zone = zoneOf(assignment.current());
   let podRange = parsedPodRange();
 
   function parsedPodRange(): ReturnType<typeof parseRange> | undefined {
@@ -105,7 +106,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
 
   const settle = (): void => {
     const view = assignment.current();
-    settings = rangesOf(view);
+    zone = zoneOf(view);
     podRange = parsedPodRange();
   };
 
@@ -151,7 +152,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
     const query = readQuery(message);
     if (!('question' in query)) return query.code === undefined ? undefined : writeRefusal(message, query.code);
     const limit = transport === 'udp' ? query.room : MOST_TCP;
-    const found = answerCluster(query.question, names, settings);
+    const found = answerCluster(query.question, names, zone);
     if (!found) return forward(message, query, transport, key, from);
     const alias = found.answers[0]?.data;
     if (alias?.type === 'CNAME' && query.question.type !== DNS_TYPE.CNAME)
@@ -229,14 +230,14 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   async function follow(first: DnsAnswer, target: string, type: number, from: string): Promise<DnsAnswer> {
     const answers: DnsRecord[] = [...first.answers];
     let name = target;
-    for (let aliases = 0; aliases < MOST_ALIASES && isClusterName(name); aliases++) {
-      const found = answerCluster({ name, type }, names, settings);
+    for (let aliases = 0; aliases < MOST_ALIASES && isClusterName(name, zone); aliases++) {
+      const found = answerCluster({ name, type }, names, zone);
       answers.push(...(found?.answers ?? []));
       const alias = found?.answers[0]?.data;
       if (alias?.type !== 'CNAME') return { ...first, answers };
       name = alias.target;
     }
-    if (isClusterName(name)) return FAILED;
+    if (isClusterName(name, zone)) return FAILED;
     const question = writeQuery(0, name, type);
     const query = readQuery(question);
     if (!('question' in query)) return FAILED;
@@ -309,7 +310,7 @@ export function startDnsServer(deps: DnsServerDeps): DnsServerLoop {
   };
 }
 
-function rangesOf(view: AssignmentView): ClusterRanges {
+function zoneOf(view: AssignmentView): ClusterZone {
   const { podCIDR, serviceCIDR } = networkSettings(view);
-  return { podCIDR, serviceCIDR, ipv6: familySettings(view, 'IPv6') };
+  return { domain: clusterDomain(view.list('Cluster')[0]), podCIDR, serviceCIDR, ipv6: familySettings(view, 'IPv6') };
 }

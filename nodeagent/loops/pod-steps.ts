@@ -105,14 +105,15 @@ const PERFORMERS: Performers = {
   async runSandbox(deps, context, step) {
     const { pod, objects, tell, closing } = context;
     if (!pod) return DONE;
-    const hostname = kernelHostname(pod);
+    const { clusterDns, clusterDomain } = deps.facts();
+    const hostname = kernelHostname(pod, clusterDomain);
     if (!hostname.ok) return sandboxFailed(tell, hostname.message);
     const handler = handlerOf(pod, objects);
     if (!handler.ok) return sandboxFailed(tell, handler.message);
     const ids = await userIds(deps, context, pod, handler.value);
     if (!ids.ok) return sandboxFailed(tell, ids.message);
     using users = ids.value;
-    const dns = podDns(pod, { ...(await deps.files.ofHost()), clusterDns: deps.facts().clusterDns });
+    const dns = podDns(pod, { ...(await deps.files.ofHost()), clusterDns, clusterDomain });
     const config = sandboxConfig(pod, step.attempt, deps.facts(), {
       hostname: hostname.value,
       dns,
@@ -366,7 +367,12 @@ async function create(
   const limits = isOurs ? podLimits(pod) : undefined;
   const limited = await reasonIfFails(deps.cgroups.limit(sandbox.cgroupParent, limits, 'set'));
   if (limited !== undefined) return { reason: 'CreateContainerConfigError', message: limited };
-  const hosts = hostsFileText(pod, podIPs, pod.spec.hostNetwork ? (await deps.files.ofHost()).hosts : undefined);
+  const hosts = hostsFileText(
+    pod,
+    podIPs,
+    pod.spec.hostNetwork ? (await deps.files.ofHost()).hosts : undefined,
+    facts.clusterDomain,
+  );
   const prepared = await reasonIfFails(
     deps.files.prepareContainer(
       {

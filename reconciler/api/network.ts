@@ -1,5 +1,6 @@
 /** Asking nodes about their network: what they have in force for a Service, and what they reach. */
 import { errorText } from '../../contracts/errors.ts';
+import { clusterDomain } from '../../contracts/objects/cluster-domain.ts';
 import { conditionIsTrue, loadBalancerAddresses, type StoredService } from '../../contracts/objects/index.ts';
 import { AgentClient } from '../controllers/nodes/agent-client.ts';
 import { judgeNetCheck, planNetCheck, type NetCheckReport, type NodeWord } from '../core/services/net-check.ts';
@@ -107,6 +108,7 @@ async function netCheck({ view, connectionTo, clock }: PodAccess, signal: AbortS
     services: view.list('Service'),
     slices: view.list('EndpointSlice'),
     policies: view.list('NetworkPolicy'),
+    domain: clusterDomain(view.list('Cluster')[0]),
   });
   const words = await Promise.all(
     [...plan.checks].map(async ([node, checks]): Promise<readonly [string, NodeWord]> => {

@@ -1,4 +1,4 @@
-/** Pods of a CNI plugin that is not ours: the reference plugins of Debian, on two hosts whose routes their owner makes. */
+/** Pods of a CNI plugin that is not ours: the reference plugins of Debian, on two hosts whose routes their owner makes. Names are below a domain of the cluster's own. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { cidrHas } from '../../contracts/ip.ts';
@@ -12,6 +12,7 @@ const NETWORK = {
   podCIDR: '198.19.64.0/20',
   serviceCIDR: '198.19.80.0/20',
   network: ['overlay: cni'],
+  domain: 'lab.example',
 };
 const FILE = '/etc/cni/net.d/50-mine.conflist';
 
@@ -158,12 +159,22 @@ describe("a CNI plugin of the user's", () => {
     for (const from of await everyPod()) {
       const met = new Set<string>();
       await eventually(`${from.metadata.name} meets both pods`, 60, async () => {
-        const answer = await ask(from, `web.${NAMESPACE}.svc.cluster.local`);
+        const answer = await ask(from, `web.${NAMESPACE}.svc.${NETWORK.domain}`);
         assert.match(answer, /^web-\w+ \S+$/);
         met.add(answer.split(' ')[0] ?? '');
         return met.size === web.length;
       });
     }
+  });
+
+  it('answers short names and addresses with the domain of the cluster', async () => {
+    const [client] = await pods('client');
+    assert.ok(client);
+    assert.match(await ask(client, 'web'), /^web-/);
+    const service = await fleet.clusterIP('web');
+    assert.match(await exec(client, 'nslookup', service), new RegExp(`web\\.${NAMESPACE}\\.svc\\.lab\\.example`));
+    const before = await exec(client, 'sh', '-c', `nslookup web.${NAMESPACE}.svc.cluster.local 2>&1 || true`);
+    assert.doesNotMatch(before, new RegExp(service.replaceAll('.', '\\.')));
   });
 
   it('leaves host ports to us and bandwidth to the plugin', async () => {
@@ -196,7 +207,7 @@ describe("a CNI plugin of the user's", () => {
   it('refuses to change whose network it is', async () => {
     await fleet.write(
       'plumbline.yaml',
-      `apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata: {name: e2e}\nspec:\n  network: {podCIDR: ${NETWORK.podCIDR}, serviceCIDR: ${NETWORK.serviceCIDR}}\n`,
+      `apiVersion: plumbline.dev/v1alpha1\nkind: Cluster\nmetadata: {name: e2e}\nspec:\n  network: {podCIDR: ${NETWORK.podCIDR}, serviceCIDR: ${NETWORK.serviceCIDR}}\n  dns: {domain: ${NETWORK.domain}}\n`,
     );
     await fleet.commit('Take the network back');
     const { code, stderr } = await fleet.push();

@@ -55,6 +55,8 @@ export interface FleetOptions {
   readonly nodes: number;
   /** More lines of the Cluster's `spec.network`. */
   readonly network?: readonly string[];
+  /** Of the cluster's names, in place of `cluster.local`. */
+  readonly domain?: string;
   /** Runs beside a control plane, before it is waited for that nodes are Ready: what makes them so. */
   readonly prepare?: (fleet: Fleet) => Promise<void>;
   /** That share one Redis. Default: one, with a private Redis. */
@@ -167,7 +169,7 @@ export class Fleet {
   }
 
   private clusterManifest(): string {
-    const { podCIDR, serviceCIDR, network = [] } = this.options;
+    const { podCIDR, serviceCIDR, network = [], domain } = this.options;
     return [
       'apiVersion: plumbline.dev/v1alpha1',
       'kind: Cluster',
@@ -178,6 +180,7 @@ export class Fleet {
       `    podCIDR: ${podCIDR}`,
       `    serviceCIDR: ${serviceCIDR}`,
       ...network.map((line) => `    ${line}`),
+      ...(domain === undefined ? [] : [`  dns: {domain: ${domain}}`]),
       '  nodes:',
       '    monitorGracePeriodSeconds: 8',
       '',

@@ -6,7 +6,6 @@ import { canonicalAddress, cidrHas, familyOf } from '../../../contracts/ip.ts';
 import { isAddress } from '../../../contracts/ipv4.ts';
 import { formatAddress6, parseAddress6 } from '../../../contracts/ipv6.ts';
 import { clusterIPsOf } from '../../../contracts/objects/service-families.ts';
-import { CLUSTER_DNS } from '../../../contracts/agent/places.ts';
 import type { Service } from '../../../contracts/objects/index.ts';
 import {
   DNS_CODE,
@@ -20,13 +19,15 @@ import type { ClusterNames, NamedEndpoint } from './cluster-names.ts';
 
 /** Seconds: as long as a client may send to what is gone. CoreDNS' default. */
 const TTL = 5;
-const ZONE = CLUSTER_DNS.domain;
 const SPECIFICATION = '1.1.0';
 const REVERSE = '.in-addr.arpa';
 /** One hexadecimal digit a label, the last first (RFC 3596, 2.5). */
 const REVERSE_IPV6 = '.ip6.arpa';
 
-export interface ClusterRanges {
+/** What is the cluster's own. */
+export interface ClusterZone {
+  /** Of its names, without a dot at its end. */
+  readonly domain: string;
   readonly podCIDR: string;
   readonly serviceCIDR: string;
   /** Those of IPv6, where the cluster has them. */
@@ -43,46 +44,41 @@ interface Found {
  * The answer to a question about the cluster's names and addresses; undefined where the question is not ours. An alias
  * (ExternalName) comes alone: what its target has is the caller's to add.
  */
-export function answerCluster(
-  question: DnsQuestion,
-  names: ClusterNames,
-  ranges: ClusterRanges,
-): DnsAnswer | undefined {
-  if (question.name.endsWith(REVERSE) || question.name.endsWith(REVERSE_IPV6)) return reverse(question, names, ranges);
-  const labels = inZone(question.name);
+export function answerCluster(question: DnsQuestion, names: ClusterNames, zone: ClusterZone): DnsAnswer | undefined {
+  if (question.name.endsWith(REVERSE) || question.name.endsWith(REVERSE_IPV6)) return reverse(question, names, zone);
+  const labels = inZone(question.name, zone);
   if (!labels) return undefined;
-  const found = find(labels, question, names, ranges);
+  const found = find(labels, question, names, zone);
   return found && found.answers.length > 0
     ? { code: DNS_CODE.ok, authoritative: true, ...found }
-    : { code: found ? DNS_CODE.ok : DNS_CODE.noName, authoritative: true, answers: [], authority: [START] };
+    : { code: found ? DNS_CODE.ok : DNS_CODE.noName, authoritative: true, answers: [], authority: [startOf(zone)] };
 }
 
 /** Whether a name is the cluster's own. */
-export function isClusterName(name: string): boolean {
-  return inZone(name) !== undefined;
+export function isClusterName(name: string, zone: Pick<ClusterZone, 'domain'>): boolean {
+  return inZone(name, zone) !== undefined;
 }
 
 /** The labels before the zone's; undefined for a name outside of it. */
-function inZone(name: string): readonly string[] | undefined {
-  if (name === ZONE) return [];
-  return name.endsWith(`.${ZONE}`) ? name.slice(0, -ZONE.length - 1).split('.') : undefined;
+function inZone(name: string, { domain }: Pick<ClusterZone, 'domain'>): readonly string[] | undefined {
+  if (name === domain) return [];
+  return name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1).split('.') : undefined;
 }
 
 /** Of the zone, with how long it holds that there is nothing at a name (RFC 2308). */
-const START: DnsRecord = {
-  name: ZONE,
-  ttl: TTL,
-  data: { type: 'SOA', primary: `ns.dns.${ZONE}`, mailbox: `hostmaster.${ZONE}`, serial: 1, negativeTtl: TTL },
-};
+function startOf({ domain }: ClusterZone): DnsRecord {
+  const data = { type: 'SOA', primary: `ns.dns.${domain}`, mailbox: `hostmaster.${domain}` } as const;
+  return { name: domain, ttl: TTL, data: { ...data, serial: 1, negativeTtl: TTL } };
+}
 
 function find(
   labels: readonly string[],
   { name, type }: DnsQuestion,
   names: ClusterNames,
-  ranges: ClusterRanges,
+  zone: ClusterZone,
 ): Found | undefined {
   const [root, namespace, service, endpoint, ...rest] = labels.toReversed();
-  if (root === undefined) return { answers: wants(type, DNS_TYPE.SOA) ? [START] : [] };
+  if (root === undefined) return { answers: wants(type, DNS_TYPE.SOA) ? [startOf(zone)] : [] };
   if (root === 'dns-version' && namespace === undefined) {
     return {
       answers: wants(type, DNS_TYPE.TXT) ? [{ name, ttl: TTL, data: { type: 'TXT', text: SPECIFICATION } }] : [],
@@ -92,10 +88,10 @@ function find(
   if (namespace === undefined) return { answers: [] };
   if (!names.hasNamespace(namespace)) return undefined;
   if (service === undefined) return { answers: [] };
-  if (root === 'pod') return endpoint === undefined ? podName(service, name, type, ranges) : undefined;
+  if (root === 'pod') return endpoint === undefined ? podName(service, name, type, zone) : undefined;
   const object = names.service(namespace, service);
   if (!object) return undefined;
-  const at: Named = { service: object, full: `${service}.${namespace}.svc.${ZONE}`, names };
+  const at: Named = { service: object, full: `${service}.${namespace}.svc.${zone.domain}`, names };
   if (endpoint === undefined) return serviceName(at, name, type);
   const [port] = rest;
   if (port === undefined) return endpointName(at, endpoint, name, type);
@@ -183,7 +179,7 @@ function servers(at: Named, name: string, wanted: OfPort): Found {
 }
 
 /** An address with dashes, as CoreDNS' `pods insecure` has it; addresses that are no pod's are refused. */
-function podName(dashed: string, name: string, type: number, { podCIDR, ipv6 }: ClusterRanges): Found | undefined {
+function podName(dashed: string, name: string, type: number, { podCIDR, ipv6 }: ClusterZone): Found | undefined {
   const [first, second] = [dashed.replaceAll('-', '.'), dashed.replaceAll('-', ':')];
   const address = isAddress(first) ? first : second;
   if (![podCIDR, ...(ipv6 ? [ipv6.podCIDR] : [])].some((range) => cidrHas(range, address))) return undefined;
@@ -191,25 +187,21 @@ function podName(dashed: string, name: string, type: number, { podCIDR, ipv6 }: 
 }
 
 /** Addresses of the cluster's own ranges, which nobody else knows, and others that a Service has. */
-function reverse({ name, type }: DnsQuestion, names: ClusterNames, ranges: ClusterRanges): DnsAnswer | undefined {
+function reverse({ name, type }: DnsQuestion, names: ClusterNames, zone: ClusterZone): DnsAnswer | undefined {
   const address = addressInReverse(name);
   if (address === undefined) return undefined;
   const found = names.namesAt(address);
-  const own = [
-    ranges.podCIDR,
-    ranges.serviceCIDR,
-    ...(ranges.ipv6 ? [ranges.ipv6.podCIDR, ranges.ipv6.serviceCIDR] : []),
-  ];
+  const own = [zone.podCIDR, zone.serviceCIDR, ...(zone.ipv6 ? [zone.ipv6.podCIDR, zone.ipv6.serviceCIDR] : [])];
   const ours = own.some((range) => cidrHas(range, address));
   if (found.length === 0 && !ours) return undefined;
   const answers = wants(type, DNS_TYPE.PTR)
-    ? found.map((target): DnsRecord => ({ name, ttl: TTL, data: { type: 'PTR', target: `${target}.${ZONE}` } }))
+    ? found.map((target): DnsRecord => ({ name, ttl: TTL, data: { type: 'PTR', target: `${target}.${zone.domain}` } }))
     : [];
   return {
     code: found.length > 0 ? DNS_CODE.ok : DNS_CODE.noName,
     authoritative: true,
     answers,
-    authority: answers.length > 0 ? [] : [START],
+    authority: answers.length > 0 ? [] : [startOf(zone)],
   };
 }
 

@@ -34,6 +34,8 @@ export interface NodeFacts extends SecurityFacts {
   readonly userNamespaces: readonly string[];
   /** Whether this machine answers the cluster's names. */
   readonly clusterDns: boolean;
+  /** Of the cluster's names. */
+  readonly clusterDomain: string;
   /**
    * Where pods' links are a CNI plugin's of the user's: this node's pod ranges, which are all that the plugin may give
    * addresses of. Empty while the node has none.

@@ -18,15 +18,15 @@ export function podHostname({ spec, metadata }: Pod): string {
 }
 
 /** What comes behind the short name; empty without a subdomain. */
-function podDomain({ spec, metadata }: Pod): string {
+function podDomain({ spec, metadata }: Pod, domain: string): string {
   const { subdomain, hostnameOverride } = spec;
   if (subdomain === undefined || hostnameOverride !== undefined) return '';
-  return `${subdomain}.${metadata.namespace ?? 'default'}.svc.${CLUSTER_DNS.domain}`;
+  return `${subdomain}.${metadata.namespace ?? 'default'}.svc.${domain}`;
 }
 
-/** What `hostname` says in the pod, or why that cannot be. */
-export function kernelHostname(pod: Pod): Resolved<string> {
-  const [name, domain] = [podHostname(pod), podDomain(pod)];
+/** What `hostname` says in the pod, or why that cannot be. `clusterDomain`: of the cluster's names. */
+export function kernelHostname(pod: Pod, clusterDomain: string): Resolved<string> {
+  const [name, domain] = [podHostname(pod), podDomain(pod, clusterDomain)];
   if (domain === '' || !pod.spec.setHostnameAsFQDN) return { ok: true, value: name };
   const full = `${name}.${domain}`;
   if (full.length <= MOST_HOSTNAME) return { ok: true, value: full };
@@ -41,8 +41,13 @@ export function kernelHostname(pod: Pod): Resolved<string> {
  * The pod's /etc/hosts. `ofHost`: the host's own, for a pod of its network. Source: Kubernetes documentation, "Adding
  * entries to Pod /etc/hosts with HostAliases".
  */
-export function hostsFileText(pod: Pod, podIPs: readonly string[], ofHost: string | undefined): string {
-  const [name, domain] = [podHostname(pod), podDomain(pod)];
+export function hostsFileText(
+  pod: Pod,
+  podIPs: readonly string[],
+  ofHost: string | undefined,
+  clusterDomain: string,
+): string {
+  const [name, domain] = [podHostname(pod), podDomain(pod, clusterDomain)];
   const own = [
     '# Kubernetes-managed hosts file.',
     '127.0.0.1\tlocalhost',
@@ -93,6 +98,8 @@ const MOST_DOMAIN_CHARS = 253;
 export interface NodeResolver extends HostResolver {
   /** Whether the cluster's names are answered on this machine. */
   readonly clusterDns: boolean;
+  /** Of the cluster's names. */
+  readonly clusterDomain: string;
 }
 
 /**
@@ -106,7 +113,12 @@ export function podDns(pod: Pod, host: NodeResolver): Dns | undefined {
   const isStub = etc.servers.length > 0 && etc.servers.every(isLoopback);
   const behind = !hostNetwork && isStub ? host.behindStub : undefined;
   const ofHost = behind === undefined ? etc : resolverOf(behind);
-  const base = dnsPolicy === 'None' ? resolverOf('') : asksCluster(pod, host) ? ofCluster(pod, ofHost) : ofHost;
+  const base =
+    dnsPolicy === 'None'
+      ? resolverOf('')
+      : asksCluster(pod, host)
+        ? ofCluster(pod, ofHost, host.clusterDomain)
+        : ofHost;
   if (base === etc && !dnsConfig) return undefined;
   const options = new Map(base.options.map((option) => [option.split(':')[0] ?? '', option]));
   for (const { name, value = '' } of dnsConfig?.options ?? [])
@@ -127,10 +139,9 @@ function asksCluster({ spec }: Pod, { clusterDns }: NodeResolver): boolean {
 }
 
 /** Source: Kubernetes pkg/kubelet/network/dns/dns.go (generateSearchesForDNSClusterFirst, defaultDNSOptions). */
-function ofCluster({ metadata }: Pod, { searches }: Dns): Dns {
-  const { address, domain } = CLUSTER_DNS;
+function ofCluster({ metadata }: Pod, { searches }: Dns, domain: string): Dns {
   const own = [`${metadata.namespace ?? 'default'}.svc.${domain}`, `svc.${domain}`, domain];
-  return { servers: [address], searches: [...own, ...searches], options: ['ndots:5'] };
+  return { servers: [CLUSTER_DNS.address], searches: [...own, ...searches], options: ['ndots:5'] };
 }
 
 const isLoopback = (server: string): boolean => (isIP(server) === 4 ? server.startsWith('127.') : server === '::1');

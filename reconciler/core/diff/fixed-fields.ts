@@ -1,5 +1,6 @@
 /** Rules for what of an object may change once it exists. Source: Kubernetes' update validation, by kind. */
 import type { ConfigMap, Job, Kind, ObjectsByKind, Secret } from '../../../contracts/objects/index.ts';
+import { clusterDomain } from '../../../contracts/objects/cluster-domain.ts';
 import type { FieldPath } from '../manifests/yaml-tree.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
 import { equal, isObject } from '../fields/json.ts';
@@ -53,6 +54,17 @@ export const POD_NETWORK: FixedField<'Cluster'> = {
     if ((before === 'cni') === (made === 'cni')) return undefined;
     if (applied?.spec.network.overlay === wanted.spec.network.overlay) return undefined;
     return `spec.network.overlay cannot be changed to or from cni once the cluster exists: it is ${before}, and would be ${made}`;
+  },
+};
+
+/** Pods that run ask for names below the domain that they were made with, and names are written in what people configure. */
+export const CLUSTER_DOMAIN: FixedField<'Cluster'> = {
+  path: ['spec', 'dns', 'domain'],
+  hint: 'the domain is chosen when a cluster is made: make a new one',
+  broken: ({ live, after, wanted, applied }) => {
+    const [before, made] = [clusterDomain(live), clusterDomain(after)];
+    if (before === made || (applied && clusterDomain(applied) === clusterDomain(wanted))) return undefined;
+    return `${cannotChange(['spec', 'dns', 'domain'])}: it is ${before}, and would be ${made}`;
   },
 };
 

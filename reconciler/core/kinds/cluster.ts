@@ -1,6 +1,6 @@
 /** Cluster: the settings of a repository. */
 import { KINDS } from '../../../contracts/objects/index.ts';
-import { POD_NETWORK } from '../diff/fixed-fields.ts';
+import { CLUSTER_DOMAIN, POD_NETWORK } from '../diff/fixed-fields.ts';
 import { checkCluster } from '../manifests/checks/check-cluster.ts';
 import { AGE, NAME } from './columns.ts';
 import { WHOLE, type KindDescriptor } from './descriptor.ts';
@@ -31,7 +31,7 @@ export const CLUSTER: KindDescriptor<'Cluster'> = {
   placement: 'none',
   health: 'stored',
   deletion: 'at once',
-  fixed: [POD_NETWORK],
+  fixed: [CLUSTER_DOMAIN, POD_NETWORK],
   sealed: [],
   reach: { how: 'shared', ...WHOLE },
   recovery: 'with the first sync',

@@ -4,7 +4,6 @@
  */
 import type { NetworkProbe, NetworkProbeResult } from '../../../contracts/agent/index.ts';
 import { NETWORK_LIMITS } from '../../../contracts/agent/network-limits.ts';
-import { CLUSTER_DNS } from '../../../contracts/agent/places.ts';
 import {
   conditionIsTrue,
   lastingContainers,
@@ -28,6 +27,8 @@ export interface NetCheckWorld {
   readonly services: readonly StoredService[];
   readonly slices: readonly StoredEndpointSlice[];
   readonly policies: readonly StoredNetworkPolicy[];
+  /** Of the cluster's names. */
+  readonly domain: string;
 }
 
 /** What a probe is about. */
@@ -82,7 +83,7 @@ export function planNetCheck(world: NetCheckWorld): NetCheckPlan {
       ...named.map(({ service, address }): NetCheck => ({
         from,
         subject: { about: 'name', service, address },
-        probe: { ask: 'resolve', name: `${service.split('/').toReversed().join('.')}.svc.${CLUSTER_DNS.domain}` },
+        probe: { ask: 'resolve', name: `${service.split('/').toReversed().join('.')}.svc.${world.domain}` },
       })),
       ...services.flatMap(({ service, address, ports, onlyOn }) =>
         onlyOn !== undefined && !onlyOn.has(from)

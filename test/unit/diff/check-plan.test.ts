@@ -120,6 +120,18 @@ describe('fields that cannot change', () => {
       refused: ['app.yaml:1 ImmutableField'],
     },
     {
+      name: 'the domain of names',
+      before: cluster('{}'),
+      after: `${cluster('{}').replace('spec: {', 'spec: {dns: {domain: lab.example}, ')}`,
+      refused: ['app.yaml:4 ImmutableField'],
+    },
+    {
+      name: 'the domain of names, written as it is without',
+      before: cluster('{}'),
+      after: `${cluster('{}').replace('spec: {', 'spec: {dns: {domain: cluster.local}, ')}`,
+      refused: [],
+    },
+    {
       name: 'how nodes reach pods of each other',
       before: cluster('{}'),
       after: cluster('{overlay: vxlan}'),

@@ -11,7 +11,7 @@ import { NO_LOCAL_PODS } from '../../../nodeagent/core/local-pods.ts';
 import { DNS_TYPE, type DnsAnswer, type DnsRecord } from '../../../nodeagent/core/wire/dns-message.ts';
 import { endpoint, pod, podEndpoint, service, slice, TestAssignment, TestLocalPods } from '../network/world.ts';
 
-const RANGES = { podCIDR: '198.19.0.0/17', serviceCIDR: '198.19.128.0/17' };
+const ZONE = { domain: 'cluster.local', podCIDR: '198.19.0.0/17', serviceCIDR: '198.19.128.0/17' };
 const web = service('web', '198.19.128.10', [
   { name: 'http', port: 80 },
   { name: 'dns', port: 53, protocol: 'UDP' },
@@ -50,8 +50,9 @@ function ask(
   name: string,
   type: keyof typeof DNS_TYPE,
   names = new AssignedNames(new TestAssignment('n', objects).current(), NO_LOCAL_PODS),
+  zone = ZONE,
 ): DnsAnswer | undefined {
-  return answerCluster({ name, type: DNS_TYPE[type] }, names, RANGES);
+  return answerCluster({ name, type: DNS_TYPE[type] }, names, zone);
 }
 
 function words({ name, data }: DnsRecord): string {
@@ -197,4 +198,25 @@ describe('the names of an assignment', () => {
       }),
     );
   });
+});
+
+describe('another domain than cluster.local', () => {
+  const names = new AssignedNames(new TestAssignment('n', objects).current(), NO_LOCAL_PODS);
+  const zone = { ...ZONE, domain: 'lab.example' };
+  const rows: readonly (readonly [string, keyof typeof DNS_TYPE, readonly string[] | undefined])[] = [
+    ['web.default.svc.lab.example', 'A', ['web.default.svc.lab.example A 198.19.128.10']],
+    ['db-0.db.default.svc.lab.example', 'A', ['db-0.db.default.svc.lab.example A 198.19.1.3']],
+    [
+      '_http._tcp.web.default.svc.lab.example',
+      'SRV',
+      ['_http._tcp.web.default.svc.lab.example SRV 0 100 80 web.default.svc.lab.example'],
+    ],
+    ['10.128.19.198.in-addr.arpa', 'PTR', ['10.128.19.198.in-addr.arpa PTR web.default.svc.lab.example']],
+    ['lab.example', 'SOA', ['lab.example SOA']],
+    ['www.lab.example', 'A', []],
+    ['xlab.example', 'A', undefined],
+    ['web.default.svc.cluster.local', 'A', undefined],
+  ];
+  for (const [name, type, wanted] of rows)
+    it(`${name} ${type}`, () => assert.deepEqual(ask(name, type, names, zone)?.answers.map(words), wanted));
 });

@@ -197,7 +197,11 @@ describe('a node with both address families', () => {
 
   it('answers names with addresses of the family that is asked for, and addresses with names', () => {
     const names = new AssignedNames(view, NO_LOCAL_PODS);
-    const ranges = { ...network, ipv6: { podCIDR: 'fd00:19::/56', serviceCIDR: 'fd00:18::/112' } };
+    const ranges = {
+      ...network,
+      domain: 'cluster.local',
+      ipv6: { podCIDR: 'fd00:19::/56', serviceCIDR: 'fd00:18::/112' },
+    };
     const ask = (name: string, type: number): unknown =>
       answerCluster({ name, type }, names, ranges)?.answers.map(({ data }) => data);
     const name = 'web.default.svc.cluster.local';

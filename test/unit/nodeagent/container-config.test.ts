@@ -20,6 +20,7 @@ const facts = {
   strictGroups: false,
   userNamespaces: [],
   clusterDns: false,
+  clusterDomain: 'cluster.local',
   hugePageSizes: [],
   thermalPaths: ['/sys/devices/system/cpu/cpu0/thermal_throttle'],
 };

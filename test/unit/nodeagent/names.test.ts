@@ -22,12 +22,12 @@ describe("a pod's name", () => {
     it(title, () => {
       const of = pod(spec);
       assert.equal(podHostname(of), short);
-      assert.deepEqual(kernelHostname(of), { ok: true, value: kernel });
-      assert.ok(hostsFileText(of, ['198.18.0.9'], undefined).endsWith(`\n198.18.0.9\t${line}\n`));
+      assert.deepEqual(kernelHostname(of, 'cluster.local'), { ok: true, value: kernel });
+      assert.ok(hostsFileText(of, ['198.18.0.9'], undefined, 'cluster.local').endsWith(`\n198.18.0.9\t${line}\n`));
     });
 
   it('is no longer than the kernel takes', () => {
-    const result = kernelHostname(pod({ hostname: long, subdomain: 'dbs', setHostnameAsFQDN: true }));
+    const result = kernelHostname(pod({ hostname: long, subdomain: 'dbs', setHostnameAsFQDN: true }), 'cluster.local');
     assert.match(result.ok ? '' : result.message, /is too long \(64 characters is the max, 90 characters requested\)/);
   });
 });
@@ -40,7 +40,7 @@ describe("a pod's hosts file", () => {
   const added = '\n\n# Entries added by HostAliases.\n192.0.2.1\ta.example\tb\n2001:db8::1\tc\n';
 
   it('has what is added', () => {
-    const text = hostsFileText(pod({ hostAliases }), ['198.18.0.9'], undefined);
+    const text = hostsFileText(pod({ hostAliases }), ['198.18.0.9'], undefined, 'cluster.local');
     assert.ok(text.startsWith('# Kubernetes-managed hosts file.\n') && text.endsWith(`198.18.0.9\tapp${added}`), text);
   });
 
@@ -48,7 +48,7 @@ describe("a pod's hosts file", () => {
     const inHost = pod({ hostNetwork: true, hostAliases });
     assert.equal(hasHostsFile(inHost), true);
     assert.equal(
-      hostsFileText(inHost, ['192.0.2.9'], '127.0.0.1 here\n'),
+      hostsFileText(inHost, ['192.0.2.9'], '127.0.0.1 here\n', 'cluster.local'),
       `# Kubernetes-managed hosts file (host network).\n127.0.0.1 here\n${added}`,
     );
     assert.equal(hasHostsFile(pod({ hostNetwork: true })), false);
@@ -105,7 +105,9 @@ describe("a pod's resolver", () => {
       },
     ],
   ] as const)
-    it(title, () => assert.deepEqual(podDns(pod(spec), { ...of, clusterDns: false }), wanted));
+    it(title, () =>
+      assert.deepEqual(podDns(pod(spec), { ...of, clusterDns: false, clusterDomain: 'cluster.local' }), wanted),
+    );
 
   const cluster = ['shop.svc.cluster.local', 'svc.cluster.local', 'cluster.local'];
   const server = '169.254.20.10';
@@ -122,18 +124,32 @@ describe("a pod's resolver", () => {
   ] as const)
     it(`of the cluster ${title}`, () => {
       const one = pod(spec);
-      const dns = podDns({ ...one, metadata: { ...one.metadata, namespace: 'shop' } }, { ...host, clusterDns: true });
+      const dns = podDns(
+        { ...one, metadata: { ...one.metadata, namespace: 'shop' } },
+        { ...host, clusterDns: true, clusterDomain: 'cluster.local' },
+      );
       assert.deepEqual(
         dns,
         wanted && { servers: wanted, searches: [...cluster, 'corp.example', '.'], options: ['ndots:5'] },
       );
     });
 
+  it('of the cluster has its domain', () => {
+    const one = pod({ hostname: 'db', subdomain: 'dbs', setHostnameAsFQDN: true });
+    const dns = podDns(one, { ...host, clusterDns: true, clusterDomain: 'lab.example' });
+    assert.deepEqual(dns?.searches.slice(0, 3), ['default.svc.lab.example', 'svc.lab.example', 'lab.example']);
+    assert.deepEqual(kernelHostname(one, 'lab.example'), { ok: true, value: 'db.dbs.default.svc.lab.example' });
+    assert.match(
+      hostsFileText(one, ['198.18.0.9'], undefined, 'lab.example'),
+      /\tdb\.dbs\.default\.svc\.lab\.example\tdb\n/,
+    );
+  });
+
   it('searches no more, and nothing longer, than resolvers bear', () => {
     const searches = Array.from({ length: 40 }, (_, i) => `${i}.${'x'.repeat(90)}.example`);
     const dns = podDns(
       pod({ dnsPolicy: 'None', dnsConfig: { nameservers: ['192.0.2.1'], searches: ['y'.repeat(254), ...searches] } }),
-      { ...host, clusterDns: true },
+      { ...host, clusterDns: true, clusterDomain: 'cluster.local' },
     );
     assert.equal(dns?.searches.length, 20);
     assert.ok((dns?.searches.join(' ').length ?? 0) <= 2048);

@@ -148,6 +148,7 @@ function depsOn(runtime: object): PodWorkerDeps {
       strictGroups: false,
       userNamespaces: [],
       clusterDns: false,
+      clusterDomain: 'cluster.local',
     }),
     objects: () => NO_OBJECTS,
     pressures: () => [],

@@ -17,6 +17,7 @@ const facts: NodeFacts = {
   strictGroups: false,
   userNamespaces: [''],
   clusterDns: false,
+  clusterDomain: 'cluster.local',
   hugePageSizes: [],
   thermalPaths: [],
 };

@@ -43,6 +43,7 @@ function world(nodes: number, services = 1): NetCheckWorld {
     services: made,
     slices: made.flatMap((one) => endpointSlices(one, pods)).map((slice) => stored<'EndpointSlice'>(slice)),
     policies: [],
+    domain: 'cluster.local',
   };
 }
 
