@@ -3,16 +3,17 @@
  * API references; bounds: pkg/apis/discovery/validation.
  */
 import { z } from 'zod';
+import { FAMILIES, familyOf } from '../ip.ts';
 import { ManifestMeta, type ObjectMeta } from './meta.ts';
 import { atomic, DnsLabel, DnsSubdomain, LabelValue, object, Port, QualifiedName, unset } from './schema.ts';
-import { NonSpecialIPv4 } from './services.ts';
+import { NonSpecialAddress } from './services.ts';
 
 const Protocol = unset('', z.enum(['TCP', 'UDP', 'SCTP']).default('TCP'));
 const Named = z.array(object({ name: LabelValue.min(1) })).max(8);
 
 const EndpointEntry = object(
   {
-    addresses: z.array(NonSpecialIPv4).min(1, 'must have at least one address').max(100),
+    addresses: z.array(NonSpecialAddress).min(1, 'must have at least one address').max(100),
     conditions: object({
       ready: z.boolean().default(true),
       serving: z.boolean().optional(),
@@ -34,7 +35,7 @@ export const EndpointSliceManifest = object({
   apiVersion: z.literal('discovery.k8s.io/v1'),
   kind: z.literal('EndpointSlice'),
   metadata: ManifestMeta,
-  addressType: z.enum(['IPv4']),
+  addressType: z.enum(FAMILIES),
   endpoints: atomic(z.array(EndpointEntry).max(1000)).default([]),
   ports: atomic(
     z
@@ -46,10 +47,19 @@ export const EndpointSliceManifest = object({
       )
       .max(100),
   ).default([]),
+}).superRefine(({ addressType, endpoints }, context) => {
+  for (const [i, { addresses }] of endpoints.entries())
+    for (const [j, address] of addresses.entries())
+      if (familyOf(address) !== addressType)
+        context.addIssue({
+          code: 'custom',
+          path: ['endpoints', i, 'addresses', j],
+          message: `must be an address of ${addressType}, as addressType says`,
+        });
 });
 
 const SubsetAddress = object(
-  { ip: NonSpecialIPv4, hostname: unset('', DnsLabel.optional()), nodeName: DnsSubdomain.optional() },
+  { ip: NonSpecialAddress, hostname: unset('', DnsLabel.optional()), nodeName: DnsSubdomain.optional() },
   { targetRef: 'anything' },
 );
 const SubsetPort = object({

@@ -1,6 +1,6 @@
 /** Service and EndpointSlice. Source: Kubernetes v1 and discovery.k8s.io/v1 API references. */
 import { z } from 'zod';
-import { canonicalAddress, type Family } from '../ip.ts';
+import { canonicalAddress, cidrHas, familyOf, type Family } from '../ip.ts';
 import { isAddress, parseAddress, parseRange, rangeHolds, readRange } from '../ipv4.ts';
 import { ManifestMeta, type Condition, type ObjectMeta, type StoredMeta } from './meta.ts';
 import { allocated, atomic, DnsLabel, LabelValue, listMap, object, Port, QualifiedName, unset } from './schema.ts';
@@ -21,12 +21,30 @@ export type ServicePort = z.infer<typeof ServicePort>;
 
 /** Addresses that name one machine or none. Source: Kubernetes, ValidateNonSpecialIP. */
 const SPECIAL_RANGES = ['0.0.0.0/32', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/24'].map(parseRange);
-export const NonSpecialIPv4 = z
+const NonSpecialIPv4 = z
   .ipv4('must be an IPv4 address')
   .refine(
     (text) => !isAddress(text) || !SPECIAL_RANGES.some((range) => rangeHolds(range, parseAddress(text))),
     'may not be unspecified (0.0.0.0), in the loopback range (127.0.0.0/8), or in a link-local range (169.254.0.0/16, 224.0.0.0/24)',
   );
+
+const SPECIAL_RANGES_IPV6 = ['::/128', '::1/128', '::ffff:0:0/96', 'fe80::/10', 'ff02::/16'];
+const NonSpecialIPv6 = z
+  .ipv6()
+  .transform(canonicalAddress)
+  .refine(
+    (address) => !SPECIAL_RANGES_IPV6.some((range) => cidrHas(range, address)),
+    'may not be unspecified (::), loopback (::1), an address of IPv4 (::ffff:0:0/96), or in a link-local range (fe80::/10, ff02::/16)',
+  );
+/** Of either family, as the kernel writes it. */
+export const NonSpecialAddress = z.string().transform((text, context) => {
+  const family = familyOf(text);
+  const parsed = family && { IPv4: NonSpecialIPv4, IPv6: NonSpecialIPv6 }[family].safeParse(text);
+  if (parsed?.success) return parsed.data;
+  const messages = parsed?.error.issues.map(({ message }) => message) ?? ['must be an IPv4 or IPv6 address'];
+  for (const message of messages) context.issues.push({ code: 'custom', input: text, message });
+  return z.NEVER;
+});
 
 /** A range of addresses with spaces around it at most. Source: Kubernetes, ValidateService. */
 const SourceRange = z
@@ -62,7 +80,7 @@ export const ServiceSpec = object({
   /** Of type ExternalName: the name that this one is an alias of. */
   externalName: unset('', z.string().optional()),
   /** Addresses that lead to nodes by somebody else's doing; what comes for one is the Service's. */
-  externalIPs: atomic(z.array(NonSpecialIPv4).max(100)).optional(),
+  externalIPs: atomic(z.array(NonSpecialAddress).max(100)).optional(),
   /** Absent: `Cluster`. */
   externalTrafficPolicy: unset('', z.enum(TRAFFIC_POLICIES).optional()),
   /** Absent: `Cluster`. */

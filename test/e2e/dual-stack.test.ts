@@ -198,6 +198,27 @@ describe('dual stack', () => {
       assert.match(await ask(here, address, 18080), /refused/, address);
   });
 
+  it('leads what comes for an external address of IPv6, and to endpoints that a manifest lists', async () => {
+    const external = 'fd00:18:34::10';
+    const web = await pods('web');
+    const [pod] = web;
+    assert.ok(pod);
+    const endpoints = web.map((one) => `{addresses: ["${second(one)}"]}`).join(', ');
+    await fleet.write(
+      'external.yaml',
+      [
+        service('external', `ipFamilies: [IPv6], externalIPs: ["${external}"]`),
+        service('listed', 'ipFamilies: [IPv6]').replace('selector: {app: web}, ', ''),
+        `apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: listed-six, namespace: ${NAMESPACE}, labels: {kubernetes.io/service-name: listed}}\naddressType: IPv6\nports: [{port: 8080}]\nendpoints: [${endpoints}]\n`,
+        service('older', 'ipFamilies: [IPv6]').replace('selector: {app: web}, ', ''),
+        `apiVersion: v1\nkind: Endpoints\nmetadata: {name: older, namespace: ${NAMESPACE}}\nsubsets: [{addresses: [${web.map((one) => `{ip: "${second(one)}"}`).join(', ')}], ports: [{port: 8080}]}]\n`,
+      ].join('---\n'),
+    );
+    await fleet.commitAndPush('Have an address of others, and endpoints by hand');
+    for (const host of [external, `listed.${NAMESPACE}.svc.cluster.local`, `older.${NAMESPACE}.svc.cluster.local`])
+      await eventually(`${host} answers`, 60, async () => /^web-\w+ \S+$/.test(await ask(pod, host)));
+  });
+
   it('holds policy for IPv6 as for IPv4', async () => {
     await fleet.write('client.yaml', daemonSet('client'));
     await fleet.commitAndPush('Run clients');

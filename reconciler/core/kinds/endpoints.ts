@@ -11,7 +11,7 @@ export const ENDPOINTS: KindDescriptor<'Endpoints'> = {
   columns: [NAME, { heading: 'ENDPOINTS', cell: (e) => addressesOf(e).join(',') || NONE }, AGE],
   listed: 'by key',
   check: 'by its schema',
-  compared: 'none',
+  compared: [['subsets']],
   podTemplate: 'none',
   references: 'none',
   owns: ['EndpointSlice'],

@@ -22,7 +22,7 @@ export const ENDPOINT_SLICE: KindDescriptor<'EndpointSlice'> = {
   ],
   listed: 'by key',
   check: 'by its schema',
-  compared: 'none',
+  compared: [['addressType']],
   podTemplate: 'none',
   references: 'none',
   owns: [],

@@ -35,11 +35,13 @@ export const SERVICE: KindDescriptor<'Service'> = {
   listed: 'by key',
   check: { object: checkService },
   compared: {
-    paths: ({ spec }) =>
-      spec.ports.flatMap((_, i) => [
+    paths: ({ spec }) => [
+      ['spec', 'externalIPs'],
+      ...spec.ports.flatMap((_, i) => [
         ['spec', 'ports', i, 'nodePort'],
         ['spec', 'ports', i, 'targetPort'],
       ]),
+    ],
   },
   podTemplate: 'none',
   references: 'none',

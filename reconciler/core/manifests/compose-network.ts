@@ -48,6 +48,7 @@ export function checkNetwork(state: DesiredState, tell: Tell): void {
   checkMachines(machines, tell);
   checkNodePorts(services, network.nodePortRange, tell);
   checkFamilies(services, network, tell);
+  checkForeignFamilies(objects, network, tell);
   checkClusterIPs(services, network, tell);
 }
 
@@ -111,6 +112,9 @@ function checkNodePorts(services: readonly Desired<Service>[], range: string, te
   }
 }
 
+const BOTH_FAMILIES =
+  'both families are there where spec.network.podCIDRs and serviceCIDRs of the Cluster have two ranges';
+
 /** Source: Kubernetes pkg/registry/core/service/storage/alloc.go (initIPFamilyFields). */
 function checkFamilies(services: readonly Desired<Service>[], network: Cluster['spec']['network'], tell: Tell): void {
   const families = clusterFamilies(network);
@@ -119,14 +123,13 @@ function checkFamilies(services: readonly Desired<Service>[], network: Cluster['
     // What is behind such a one is the user's to say.
     if (spec.type === 'ExternalName' || (spec.clusterIP === 'None' && !Object.keys(spec.selector ?? {}).length))
       continue;
-    const hint = 'both families are there where spec.network.podCIDRs and serviceCIDRs of the Cluster have two ranges';
     if (spec.ipFamilyPolicy === 'RequireDualStack' && families.length < 2)
       tell(
         'error',
         'InvalidValue',
         positionOf(service, 'spec', 'ipFamilyPolicy'),
         'spec.ipFamilyPolicy may not be RequireDualStack: this cluster is not configured for dual-stack services',
-        hint,
+        BOTH_FAMILIES,
       );
     for (const [i, family] of (spec.ipFamilies ?? []).entries())
       if (!families.includes(family) && !(i > 0 && spec.ipFamilyPolicy === 'PreferDualStack'))
@@ -135,8 +138,51 @@ function checkFamilies(services: readonly Desired<Service>[], network: Cluster['
           'InvalidValue',
           positionOf(service, 'spec', 'ipFamilies'),
           `spec.ipFamilies[${i}] may not be ${family}: not configured on this cluster`,
-          hint,
+          BOTH_FAMILIES,
         );
+  }
+}
+
+/** Addresses of IPv6 where a cluster has none would be led nowhere, in silence. */
+function checkForeignFamilies(
+  objects: readonly DesiredObject[],
+  network: Cluster['spec']['network'],
+  tell: Tell,
+): void {
+  if (familyNetwork(network, 'IPv6')) return;
+  for (const desired of objects) {
+    const { path, addresses } = handWritten(desired.object);
+    const foreign = addresses.find((address) => familyOf(address) === 'IPv6');
+    if (foreign !== undefined)
+      tell(
+        'error',
+        'InvalidValue',
+        positionOf(desired, ...path),
+        `${path.join('.')}: ${foreign} is of IPv6, which this cluster does not have`,
+        BOTH_FAMILIES,
+      );
+  }
+}
+
+/** Addresses that a manifest says itself, beside those of the Service's range, and the field they are in. */
+function handWritten(object: DesiredObject['object']): {
+  readonly path: readonly string[];
+  readonly addresses: readonly string[];
+} {
+  switch (object.kind) {
+    case 'Service':
+      return { path: ['spec', 'externalIPs'], addresses: object.spec.externalIPs ?? [] };
+    case 'EndpointSlice':
+      return { path: ['addressType'], addresses: object.endpoints.flatMap(({ addresses }) => addresses) };
+    case 'Endpoints':
+      return {
+        path: ['subsets'],
+        addresses: object.subsets.flatMap(({ addresses, notReadyAddresses }) =>
+          [...addresses, ...notReadyAddresses].map(({ ip }) => ip),
+        ),
+      };
+    default:
+      return { path: [], addresses: [] };
   }
 }
 

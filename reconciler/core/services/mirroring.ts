@@ -2,6 +2,7 @@
  * EndpointSlices of Endpoints that a manifest lists. Source: Kubernetes, pkg/controller/endpointslicemirroring; "EndpointSlice
  * mirroring" of its documentation.
  */
+import { FAMILIES, familyOf, type Family } from '../../../contracts/ip.ts';
 import {
   SERVICE_NAME_LABEL,
   type Endpoint,
@@ -36,12 +37,13 @@ export function isMirrored(endpoints: Endpoints, service: Service | undefined): 
   );
 }
 
-/** One slice for each set of ports, named after it; none of subsets without addresses. */
+/** One slice for each set of ports and family of addresses, named after both; none of subsets without addresses. */
 export function mirroredSlices(endpoints: Stored<Endpoints>): readonly EndpointSlice[] {
   const groups = new Map<string, Subset[]>();
-  for (const subset of endpoints.subsets) {
+  for (const subset of endpoints.subsets.flatMap(byFamily)) {
     if (subset.addresses.length + subset.notReadyAddresses.length === 0) continue;
-    const key = canonicalJson(portsOf(subset));
+    const ofIPv6 = familyOfSubset(subset) === 'IPv6';
+    const key = `${canonicalJson(portsOf(subset))}${ofIPv6 ? ' IPv6' : ''}`;
     const same = groups.get(key) ?? [];
     groups.set(key, same);
     same.push(subset);
@@ -56,10 +58,23 @@ export function mirroredSlices(endpoints: Stored<Endpoints>): readonly EndpointS
       labels: { ...labels, ...MANAGED_BY, [SERVICE_NAME_LABEL]: name },
       ownerReferences: [controllerRef(endpoints)],
     },
-    addressType: 'IPv4',
+    addressType: subsets[0] === undefined ? 'IPv4' : familyOfSubset(subsets[0]),
     endpoints: subsets.flatMap(endpointsOf),
     ports: subsets[0] === undefined ? [] : portsOf(subsets[0]),
   }));
+}
+
+/** The subset with the addresses of one family alone, once for each. */
+function byFamily({ addresses, notReadyAddresses, ports }: Subset): readonly Subset[] {
+  return FAMILIES.map((family): Subset => {
+    const own = ({ ip }: Subset['addresses'][number]): boolean => familyOf(ip) === family;
+    return { addresses: addresses.filter(own), notReadyAddresses: notReadyAddresses.filter(own), ports };
+  });
+}
+
+/** Of one whose addresses are all of one family. */
+function familyOfSubset({ addresses, notReadyAddresses }: Subset): Family {
+  return familyOf([...addresses, ...notReadyAddresses][0]?.ip ?? '') ?? 'IPv4';
 }
 
 function portsOf({ ports }: Subset): EndpointSlice['ports'] {

@@ -142,6 +142,24 @@ const FIELDS: readonly Case[] = [
     /loopback/,
   ],
   [
+    'an external address on the loopback of IPv6',
+    service('  externalIPs: [▶"::1"]\n  selector: {app: web}\n  ports: [{port: 80}]\n'),
+    'InvalidValue',
+    /loopback \(::1\)/,
+  ],
+  [
+    'an external address that is none',
+    service('  externalIPs: [▶web.example]\n  selector: {app: web}\n  ports: [{port: 80}]\n'),
+    'InvalidValue',
+    /must be an IPv4 or IPv6 address/,
+  ],
+  [
+    'an endpoint of another family than its slice',
+    'apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: db}\naddressType: IPv6\nendpoints: [{addresses: [▶192.0.2.7]}]\nports: [{port: 80}]\n',
+    'InvalidValue',
+    /must be an address of IPv6, as addressType says/,
+  ],
+  [
     'a name that the server would make',
     'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  ▶generateName: web-\n',
     'UnsupportedField',

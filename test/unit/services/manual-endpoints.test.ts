@@ -71,6 +71,26 @@ describe('Endpoints of a manifest', () => {
     assert.deepEqual(told(w), ['192.0.2.2 ready sql:5432', '192.0.2.3 not ready sql:5432', '192.0.2.4 ready sql:5433']);
   });
 
+  it('of both families are a slice for each', () => {
+    const addresses = [{ ip: '192.0.2.1' }, { ip: 'FD00:2::0:1' }];
+    const w = world(bare(), endpoints({}, [{ addresses, notReadyAddresses: [{ ip: 'fd00:2::9' }], ports }]));
+    const slices = w.list('EndpointSlice').map((slice: EndpointSlice) => ({
+      type: slice.addressType,
+      told: slice.endpoints.map((one) => `${one.addresses.join()} ${one.conditions.ready ? 'ready' : 'not ready'}`),
+    }));
+    assert.deepEqual(
+      slices.sort((a, b) => (a.type < b.type ? -1 : 1)),
+      [
+        { type: 'IPv4', told: ['192.0.2.1 ready'] },
+        { type: 'IPv6', told: ['fd00:2::1 ready', 'fd00:2::9 not ready'] },
+      ],
+    );
+    const alone = world(bare(), endpoints());
+    const name = (of: World): string[] =>
+      of.list('EndpointSlice').flatMap(({ addressType, metadata }) => (addressType === 'IPv4' ? [metadata.name] : []));
+    assert.deepEqual(name(w), name(alone));
+  });
+
   const not: readonly (readonly [string, () => World])[] = [
     ['without a Service', () => world(endpoints())],
     ['of a Service with a selector', () => world(service('db'), endpoints())],
@@ -128,8 +148,13 @@ describe('an EndpointSlice of a manifest', () => {
     assert.deepEqual(told(w), ['192.0.2.1 ready sql:5432']);
   });
 
-  it('of another address family is refused', () => {
-    assert.equal(EndpointSliceManifest.safeParse({ ...manifest, addressType: 'IPv6' }).success, false);
+  it('of another kind of address, or with addresses of another family, is refused', () => {
+    const read = (addressType: string, address: string): boolean =>
+      EndpointSliceManifest.safeParse({ ...manifest, addressType, endpoints: [{ addresses: [address] }] }).success;
+    assert.deepEqual(
+      [read('IPv6', 'fd00:2::1'), read('IPv6', '192.0.2.1'), read('IPv4', 'fd00:2::1'), read('FQDN', 'a.example')],
+      [true, false, false, false],
+    );
   });
 });
 
