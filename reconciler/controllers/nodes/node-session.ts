@@ -371,13 +371,11 @@ export class NodeSession {
   async #listen(client: AgentClient, signal: AbortSignal): Promise<void> {
     try {
       for await (const lines of client.status(signal)) {
-        const wasQuiet = this.#isQuiet();
         this.#heard();
         if (turns.isOver) {
           await turns.next();
           signal.throwIfAborted();
         }
-        if (wasQuiet) this.#deps.requestPush(this.name);
         this.#isConnected();
         for (const line of lines) this.#intake.take(line);
       }
@@ -388,7 +386,9 @@ export class NodeSession {
     signal.throwIfAborted();
   }
 
+  /** However it is heard, by its beats or as it answers: what was not pushed meanwhile is asked for. */
   #heard(): void {
+    if (this.#live && this.#isQuiet()) this.#deps.requestPush(this.name);
     this.#heardAt = this.#deps.clock.monotonic();
     this.#heardTime = this.#deps.clock.now().toISOString();
     if (!this.#isSuperseded) this.#deps.heard(this.name);

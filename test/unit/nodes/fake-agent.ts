@@ -94,6 +94,8 @@ export class FakeAgent {
   streams = 0;
   /** Times that it was asked what it is. */
   asked = 0;
+  /** Says what it is when this is over. */
+  slow: Promise<void> = Promise.resolve();
   /** Answer to the next assignments instead of taking them. */
   refuse: { readonly status: number; readonly code: string } | undefined;
   /** Tells what all nodes hold alike as digests where it is asked to. */
@@ -128,7 +130,7 @@ export class FakeAgent {
         const [path, query] = request.url?.slice(AGENT_API.length).split('?') ?? [];
         if (path === '/status') return this.#status(response);
         if (path === '/info') {
-          response.end(JSON.stringify(this.#info()));
+          void this.slow.then(() => response.end(JSON.stringify(this.#info())));
           this.asked += 1;
           return this.#wake();
         }
