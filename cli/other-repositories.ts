@@ -15,9 +15,9 @@ import {
   type WantedSource,
 } from '../reconciler/core/apps/other-sources.ts';
 import type { Diagnostic, Rendering } from '../reconciler/core/manifests/index.ts';
-import { followedWords } from '../reconciler/core/sources/follow.ts';
+import { chosenWords } from '../reconciler/core/sources/follow.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
-import type { GitSource } from '../reconciler/ports/git-source.ts';
+import type { OtherRepository } from '../reconciler/ports/other-repositories.ts';
 import { homeFolder } from './home.ts';
 
 /** As many as a control plane has. */
@@ -35,7 +35,7 @@ export class CommandSources implements AppSources {
   readonly #home: string;
   readonly #clock = new SystemClock();
   readonly #asked = new Map<string, Asked>();
-  readonly #open: GitSource[] = [];
+  readonly #open: Pick<OtherRepository, 'close'>[] = [];
   #folder: Promise<string> | undefined;
 
   /** `home`: of the control plane on this machine, if there is one; where it is to be found when absent. */
@@ -74,9 +74,10 @@ export class CommandSources implements AppSources {
       const git = await otherRepositories(await this.#folder).open(wanted);
       this.#open.push(git);
       using limit = this.#clock.deadline(FETCH_LIMIT_MS, this.#signal);
-      const head = await git.head(limit.signal);
-      if (head.state !== 'at') return { ok: false, message: `${url} has no ${followedWords(follows)}` };
-      return await this.#at(git, head.revision.sha);
+      const commit = 'commit' in follows ? follows.commit : await git.newest(limit.signal);
+      if (commit === undefined) return { ok: false, message: `${url} has no ${chosenWords(follows)}` };
+      if ('commit' in follows) await git.bring(commit, limit.signal);
+      return await this.#at(git, commit);
     } catch (error) {
       this.#signal.throwIfAborted();
       const isLate = error instanceof DOMException && error.name === 'TimeoutError';
@@ -99,7 +100,7 @@ export class CommandSources implements AppSources {
     }
   }
 
-  async #at(git: GitSource, commit: string): Promise<SourceAnswer> {
+  async #at(git: Pick<OtherRepository, 'files' | 'blob'>, commit: string): Promise<SourceAnswer> {
     const files = await git.files(commit, this.#signal);
     return { ok: true, commit, files, read: gitFileReader(git, this.#signal) };
   }

@@ -153,9 +153,9 @@ const RefName = Words.max(255, 'must be no more than 255 characters').regex(
   'must be the name of a branch or tag',
 );
 
-/** Another repository that the App's folder is in. One of `branch`, `tag` and `semver`; `main` when absent. */
+/** Another repository that the App's folder is in. One of `branch`, `tag`, `semver` and `commit`; branch `main` when absent. */
 const AppSource = oneOf(
-  ['branch', 'tag', 'semver'],
+  ['branch', 'tag', 'semver', 'commit'],
   object({
     url: Words.regex(
       /^(https?:\/\/[^\s/?#@]+(\/[^\s?#@]*)?|ssh:\/\/([A-Za-z0-9_][-A-Za-z0-9_.]*@)?[A-Za-z0-9[][^\s/?#@]*\/[^\s?#]+)$/,
@@ -165,6 +165,11 @@ const AppSource = oneOf(
     tag: RefName.optional(),
     /** A range of versions: the highest one among the tags. */
     semver: Words.max(256, 'must be no more than 256 characters').optional(),
+    /** This one and no other: what a branch, a tag or a pull request is at, or what is on the remote's own branch. */
+    commit: z
+      .string()
+      .regex(/^[0-9a-f]{40}$/, 'must be the 40 hex digits of a commit')
+      .optional(),
     /**
      * A Secret of the App's namespace in the same commit, in Flux' keys: `username` and `password`, or `bearerToken`;
      * `ca.crt`; for SSH `identity` and `known_hosts`.

@@ -17,10 +17,10 @@ import type { GitRemote } from './remote.ts';
 export interface Mirror {
   readonly gitdir: string;
   /**
-   * Makes the objects of one of the remote's refs present, by its full name. TerminalError `RepositoryTooLarge`, RetryableError
+   * Makes the objects of one of the remote's refs present, by its full name, with so many commits of its history. TerminalError `RepositoryTooLarge`, RetryableError
    * `GitUnreachable` and what the remote throws.
    */
-  fetch(ref: string, signal: AbortSignal): Promise<void>;
+  fetch(ref: string, signal: AbortSignal, depth?: number): Promise<void>;
   /** Remembers that the remote's ref is at `tip`, which is there. */
   note(ref: string, tip: string): Promise<void>;
   /**
@@ -94,7 +94,7 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
 
   return {
     gitdir,
-    fetch: (ref, signal) => inTurn(() => fetchInto(gitdir, remote, ref, maxPackBytes, signal)),
+    fetch: (ref, signal, depth) => inTurn(() => fetchInto(gitdir, remote, ref, maxPackBytes, signal, depth)),
     note: (ref, tip) => inTurn(() => note(ref, tip)),
     renew: (ref, signal) => inTurn(() => renew(ref, signal)),
     async isCrowded() {

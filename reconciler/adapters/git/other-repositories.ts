@@ -8,8 +8,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TerminalError } from '../../core/errors.ts';
 import type { WantedSource } from '../../core/apps/other-sources.ts';
+import type { Chosen } from '../../core/sources/follow.ts';
 import type { GitSource } from '../../ports/git-source.ts';
-import type { OtherRepositories } from '../../ports/other-repositories.ts';
+import type { OtherRepositories, OtherRepository } from '../../ports/other-repositories.ts';
 import { GitCredentials } from './credentials.ts';
 import { FETCHED_TAG } from './own-refs.ts';
 import type { Nudges } from './nudges.ts';
@@ -24,7 +25,7 @@ const KEYS_DIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** `dir`: where what is fetched is kept; a webhook asks for a look at each of them. */
 export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositories {
   return {
-    async open({ id, url, follows, auth }): Promise<GitSource> {
+    async open({ id, url, follows, auth }): Promise<OtherRepository> {
       if (!/^(https?|ssh):\/\//.test(url)) throw new TerminalError('GitUrlInvalid', `${url} is no URL of https or ssh`);
       const values = auth?.reveal() ?? new Map<string, string>();
       const options = {
@@ -32,7 +33,11 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         cacheDir: join(dir, id),
         maxPackBytes: MAX_PACK_BYTES,
         alone: true,
-        ...('branch' in follows ? { branch: follows.branch } : { follow: follows }),
+        ...('commit' in follows
+          ? { branch: 'main', anyCommit: true }
+          : 'branch' in follows
+            ? { branch: follows.branch }
+            : { follow: follows }),
         ...(nudges && { nudges }),
       };
       await mkdir(dir, { recursive: true, mode: 0o700 });
@@ -45,7 +50,10 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
             : password === undefined
               ? undefined
               : new GitCredentials(values.get('username') ?? 'git', password);
-        return openGitSource({ ...options, ...(credentials && { credentials }), ...(ca !== undefined && { ca }) });
+        return asOther(
+          await openGitSource({ ...options, ...(credentials && { credentials }), ...(ca !== undefined && { ca }) }),
+          follows,
+        );
       }
       const keys = await mkdtemp(join(KEYS_DIR, 'plumbline-key-'));
       const removeKeys = (): Promise<void> => rm(keys, { recursive: true, force: true });
@@ -53,7 +61,7 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         const [sshKey, knownHosts] = [join(keys, 'identity'), join(keys, 'known_hosts')];
         await writeFile(sshKey, withNewline(values.get('identity') ?? ''), { mode: 0o600 });
         await writeFile(knownHosts, withNewline(values.get('known_hosts') ?? ''), { mode: 0o600 });
-        const source = await openGitSource({ ...options, sshKey, knownHosts });
+        const source = asOther(await openGitSource({ ...options, sshKey, knownHosts }), follows);
         return { ...source, close: () => source.close().finally(removeKeys) };
       } catch (error) {
         await removeKeys();
@@ -63,6 +71,21 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
     async forgetAllBut(ids) {
       for (const name of await readdir(dir).catch(() => []))
         if (!ids.has(name.slice(0, 16))) await rm(join(dir, name), { recursive: true, force: true });
+    },
+  };
+}
+
+function asOther(git: GitSource, follows: Chosen): OtherRepository {
+  const newest: OtherRepository['newest'] = async (signal) => {
+    const head = await git.head(signal);
+    return head.state === 'at' ? head.revision.sha : undefined;
+  };
+  return {
+    ...git,
+    newest,
+    async bring(commit, signal) {
+      if ('commit' in follows) await git.resolve(commit, signal);
+      else await newest(signal);
     },
   };
 }
@@ -78,7 +101,8 @@ export async function openFetched(
 ): Promise<{ readonly git: GitSource; readonly commit: string }> {
   const git = await openGitSource({ url: join(dir, id), branch: 'main' });
   try {
-    const ref = 'branch' in follows ? `refs/heads/${follows.branch}` : FETCHED_TAG;
+    const ref =
+      'commit' in follows ? follows.commit : 'branch' in follows ? `refs/heads/${follows.branch}` : FETCHED_TAG;
     return { git, commit: (await git.resolve(ref, signal)).sha };
   } catch (error) {
     await git.close();

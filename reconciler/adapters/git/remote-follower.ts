@@ -20,6 +20,11 @@ export interface RemoteFollower {
   /** The same for another branch or tag; does nothing where the remote has none of that name. */
   refreshOther(name: string, signal: AbortSignal): Promise<void>;
   /**
+   * Fetches one commit, alone where any of the remote's refs is at it (a pull request's among them), else with what its
+   * HEAD names. Does nothing where it is there, or the remote has it not so. Throws as {@link refresh}.
+   */
+  bringCommit(sha: string, signal: AbortSignal): Promise<void>;
+  /**
    * What `look` finds. Where it finds an object missing or damaged, the mirror is fetched anew and `look` is called
    * once more: once for each commit that is followed, so that a remote which is damaged itself is not fetched
    * for ever.
@@ -89,6 +94,24 @@ export function followRemote(
     }
   }
 
+  async function bringCommit(sha: string, signal: AbortSignal): Promise<void> {
+    const isThere = async (id: string): Promise<boolean> => (await objects.size(id, signal)) !== undefined;
+    if (await isThere(sha)) return;
+    await ask(signal);
+    if (refused?.tip === sha) throw refused.error;
+    const at = [...(advertised?.refs ?? [])]
+      .find(([name, tip]) => tip === sha && name !== 'HEAD')?.[0]
+      .replace(/\^\{\}$/, '');
+    const { headRef } = advertised ?? {};
+    try {
+      if (at !== undefined) await mirror.fetch(at, signal, 1);
+      else if (headRef !== undefined) await mirror.fetch(headRef, signal);
+    } catch (error) {
+      if (isTooLarge(error)) refused = { tip: sha, error };
+      throw error;
+    }
+  }
+
   async function refresh(signal: AbortSignal): Promise<void> {
     await ask(signal);
     const ref = followed();
@@ -128,6 +151,7 @@ export function followRemote(
       const ref = [`refs/heads/${name}`, `refs/tags/${name}`].find((known) => tipOf(known) !== undefined);
       await bring(ref, signal);
     },
+    bringCommit,
     mending,
   };
 }

@@ -35,6 +35,8 @@ export interface GitSourceOptions extends PlaceOptions {
    * a receiving hook's environment.
    */
   readonly engine?: 'isomorphic' | 'native' | 'quarantine';
+  /** Whether {@link GitSource.resolve} fetches a commit that what is followed does not have. */
+  readonly anyCommit?: boolean;
   /** Who else tells of pushes. */
   readonly nudges?: Nudges;
   /** The time of commits that {@link GitSource.commitTree} makes. */
@@ -120,6 +122,8 @@ async function openEngine(kind: 'isomorphic' | 'native' | 'quarantine', gitdir: 
 /** Words for a commit that name no branch: those for the followed one, and ids. */
 const NO_BRANCH = /^(|HEAD|@|[0-9a-f]{40})$/;
 
+const FULL_ID = /^[0-9a-f]{40}$/;
+
 /** A ref that there is never. */
 const NO_REF = 'refs/plumbline/none';
 
@@ -149,7 +153,7 @@ function createSource(
   backend: Backend,
   objects: ObjectEngine,
   { follows, head: checkedOut }: Followable,
-  { nudges, now = () => new Date() }: Pick<GitSourceOptions, 'nudges' | 'now'>,
+  { nudges, anyCommit = false, now = () => new Date() }: Pick<GitSourceOptions, 'nudges' | 'anyCommit' | 'now'>,
 ): GitSource {
   const branch = 'branch' in follows ? follows.branch : undefined;
   let wasBorn = false;
@@ -210,6 +214,10 @@ function createSource(
     head,
     async resolve(rev, signal) {
       const base = baseOf(rev).replace(/^refs\/heads\//, '');
+      if (anyCommit && FULL_ID.test(base)) {
+        await follower?.bringCommit(base, signal);
+        return commit(rev, signal);
+      }
       if (follower && !follower.advertised()) await follower.refresh(signal);
       if (base !== branch && !NO_BRANCH.test(base)) await follower?.refreshOther(base, signal);
       return commit(rev, signal);

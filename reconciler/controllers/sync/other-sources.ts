@@ -8,14 +8,15 @@ import type { SourcePin } from '../../../contracts/objects/index.ts';
 import { UNOPENED_AUTH, type AppSources, type SourceAnswer, type WantedSource } from '../../core/apps/other-sources.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { Rate } from '../../core/rate.ts';
-import { followedWords } from '../../core/sources/follow.ts';
+import { chosenWords } from '../../core/sources/follow.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { gitFileReader } from '../../ports/git-file-reader.ts';
-import type { GitSource } from '../../ports/git-source.ts';
-import type { OtherRepositories } from '../../ports/other-repositories.ts';
+import type { OtherRepositories, OtherRepository } from '../../ports/other-repositories.ts';
 
-/** Of one control plane. */
+/** Of one control plane, of those that are followed. */
 const MAX_SOURCES = 32;
+/** Of those that are read at one commit: nobody looks at them again. With the others fewer than a node's claim may have. */
+const MAX_COMMITS = 200;
 /** Looks at one host: so many at once, and so many a second after them. */
 const [HOST_BURST, HOST_PER_SECOND] = [10, 2];
 const WAIT_FOR_TURN_MS = 250;
@@ -35,13 +36,15 @@ export function pinned(pins: readonly SourcePin[] | undefined): SourcePolicy {
 
 interface Opened {
   readonly wanted: WantedSource;
-  readonly git: GitSource;
+  readonly git: OtherRepository;
   readonly closing: AbortController;
   watching: Promise<void>;
   /** The first look; later ones change `head` and `problem`. */
   looked: Promise<void>;
   head: string | undefined;
   problem: string | undefined;
+  /** Of a source of one commit: which one a rendering with the newest wants. */
+  asked: string | undefined;
 }
 
 export interface OtherSourcesOptions {
@@ -54,6 +57,8 @@ export class OtherSources {
   readonly #clock: Clock;
   readonly #open = new Map<string, Promise<Opened>>();
   readonly #opened = new Map<string, Opened>();
+  /** Ids of those that are read at one commit. */
+  readonly #commits = new Set<string>();
   readonly #hosts = new Map<string, Rate>();
   readonly #listeners = new Set<() => void>();
   readonly #closing = new AbortController();
@@ -111,15 +116,15 @@ export class OtherSources {
     if (auth === UNOPENED_AUTH) return { ok: false, message: `its Secret for ${url} cannot be opened here` };
     try {
       const opened = await unlessAborted(signal, this.#ensure(wanted));
-      if (!opened) return { ok: false, message: `there are more than ${MAX_SOURCES} other repositories` };
-      const commit = choice === 'newest' ? await this.#newestOf(opened, signal) : choice;
+      if (!opened) return { ok: false, message: tooMany(wanted) };
+      const commit = choice === 'newest' ? await this.#newestOf(opened, wanted, signal) : choice;
       if (commit === undefined)
-        return { ok: false, message: opened.problem ?? `${url} has no ${followedWords(follows)}` };
+        return { ok: false, message: opened.problem ?? `${url} has no ${chosenWords(follows)}` };
       const { git } = opened;
       const files = await git.files(commit, signal).catch(async (error: unknown) => {
         // A mirror that was made anew has not what it had.
         if (!(error instanceof PlumbError) || error.code !== 'RevisionNotFound') throw error;
-        await git.head(signal);
+        await git.bring(commit, signal);
         return git.files(commit, signal);
       });
       return { ok: true, commit, files, read: gitFileReader(git, signal) };
@@ -129,14 +134,23 @@ export class OtherSources {
     }
   }
 
-  async #newestOf(opened: Opened, signal: AbortSignal): Promise<string | undefined> {
+  async #newestOf(opened: Opened, { follows }: WantedSource, signal: AbortSignal): Promise<string | undefined> {
+    if (!('commit' in follows)) {
+      await unlessAborted(signal, opened.looked);
+      return opened.head;
+    }
+    const { commit } = follows;
+    if (opened.asked !== commit) {
+      opened.asked = commit;
+      opened.looked = this.#look(opened);
+    }
     await unlessAborted(signal, opened.looked);
-    return opened.head;
+    return opened.head === commit ? commit : undefined;
   }
 
   /** Opened anew where its Secret has changed; undefined where there are too many. */
   async #ensure(wanted: WantedSource): Promise<Opened | undefined> {
-    const { id, auth } = wanted;
+    const { id, auth, follows } = wanted;
     const known = this.#open.get(id);
     if (known) {
       const opened = await known;
@@ -146,13 +160,17 @@ export class OtherSources {
     }
     const others = this.#open.get(id);
     if (others) return others;
-    if (this.#open.size >= MAX_SOURCES) return undefined;
+    const isCommit = 'commit' in follows;
+    const there = isCommit ? this.#commits.size : this.#open.size - this.#commits.size;
+    if (there >= (isCommit ? MAX_COMMITS : MAX_SOURCES)) return undefined;
+    if (isCommit) this.#commits.add(id);
     const opening = this.#start(wanted);
     this.#open.set(id, opening);
     try {
       return await opening;
     } catch (error) {
       this.#open.delete(id);
+      this.#commits.delete(id);
       throw error;
     }
   }
@@ -167,6 +185,7 @@ export class OtherSources {
       looked: Promise.resolve(),
       head: undefined,
       problem: undefined,
+      asked: 'commit' in wanted.follows ? wanted.follows.commit : undefined,
     };
     this.#opened.set(wanted.id, opened);
     opened.looked = this.#look(opened);
@@ -181,20 +200,19 @@ export class OtherSources {
 
   /** Never rejects: what keeps it from being read is its `problem`. */
   async #look(opened: Opened): Promise<void> {
-    const { git, closing } = opened;
-    const before = opened.head;
-    const { problem } = opened;
+    const { git, closing, head: before, problem, asked } = opened;
+    if (asked !== undefined && asked === before) return;
     using over = joinSignals(this.#closing.signal, closing.signal);
     try {
       await this.#turn(hostOf(git.url), over.signal);
       using limit = this.#clock.deadline(LOOK_LIMIT_MS, over.signal);
-      const head = await unlessAborted(limit.signal, git.head(limit.signal));
-      if (head.state === 'at') {
-        opened.head = head.revision.sha;
-        opened.problem = undefined;
-      } else opened.problem = `${git.url} has no ${followedWords(git.follows)}`;
+      const looking = asked === undefined ? git.newest(limit.signal) : git.bring(asked, limit.signal).then(() => asked);
+      const head = await unlessAborted(limit.signal, looking);
+      if (opened.asked !== asked) return;
+      if (head !== undefined) opened.head = head;
+      opened.problem = head === undefined ? `${git.url} has no ${chosenWords(opened.wanted.follows)}` : undefined;
     } catch (error) {
-      if (over.signal.aborted) return;
+      if (over.signal.aborted || opened.asked !== asked) return;
       opened.problem = errorText(error);
     }
     if (opened.head === before && opened.problem === problem) return;
@@ -211,6 +229,7 @@ export class OtherSources {
   async #closeOne(id: string): Promise<void> {
     const opening = this.#open.get(id);
     this.#open.delete(id);
+    this.#commits.delete(id);
     this.#opened.delete(id);
     const opened = await opening?.catch(() => undefined);
     if (!opened) return;
@@ -218,6 +237,12 @@ export class OtherSources {
     await opened.watching.catch(() => undefined);
     await opened.git.close();
   }
+}
+
+function tooMany({ follows }: WantedSource): string {
+  return 'commit' in follows
+    ? `there are more than ${MAX_COMMITS} Apps of one commit of other repositories`
+    : `there are more than ${MAX_SOURCES} other repositories`;
 }
 
 function hostOf(url: string): string {

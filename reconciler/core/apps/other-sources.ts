@@ -9,7 +9,7 @@ import {
 } from '../../../contracts/objects/index.ts';
 import type { TreeFile } from '../manifests/select-files.ts';
 import type { Position } from '../manifests/types.ts';
-import { followedWords, type Followed } from '../sources/follow.ts';
+import { chosenWords, type Chosen } from '../sources/follow.ts';
 import { isNoValue, textsOf, type NoValue, type ValueObjects } from './object-values.ts';
 import { UNOPENED } from './secret-variables.ts';
 
@@ -56,10 +56,13 @@ const AUTH_KEYS: ReadonlySet<string> = new Set([
 
 /** One repository, and what is followed of it. Apps that say the same of it share it. */
 export interface WantedSource {
-  /** 16 hex digits of what tells it from others: URL, what is followed, and the Secret's place. */
+  /**
+   * 16 hex digits of what tells it from others: URL, what is followed, and the Secret's place. Of one commit the App in place of
+   * that: another one is the next of the same source, and may be held as what is pushed to a branch.
+   */
   readonly id: string;
   readonly url: string;
-  readonly follows: Followed;
+  readonly follows: Chosen;
   readonly auth: SourceAuth | undefined;
 }
 
@@ -78,22 +81,29 @@ export interface AppSources {
   open(wanted: WantedSource): Promise<SourceAnswer>;
 }
 
-function followedOf({ branch, tag, semver }: AppSource): Followed {
+function chosenOf({ branch, tag, semver, commit }: AppSource): Chosen {
+  if (commit !== undefined) return { commit };
   return tag !== undefined ? { tag } : semver !== undefined ? { semver } : { branch: branch ?? 'main' };
 }
 
 /** What the App asks for; the values of its Secret are of the same commit. */
 export function wantedSource(
-  { spec }: App,
+  { metadata, spec }: App,
   source: AppSource,
   objects: ValueObjects,
   at: (...path: (string | number)[]) => Position,
 ): WantedSource | NoValue {
   const { url, secretRef } = source;
-  const follows = followedOf(source);
+  const follows = chosenOf(source);
   const namespace = spec.namespace ?? DEFAULT_NAMESPACE;
   const id = createHash('sha256')
-    .update(JSON.stringify([url, follows, secretRef && [namespace, secretRef.name]]))
+    .update(
+      JSON.stringify([
+        url,
+        'commit' in follows ? { app: metadata.name } : follows,
+        secretRef && [namespace, secretRef.name],
+      ]),
+    )
     .digest('hex')
     .slice(0, 16);
   if (!secretRef) return { id, url, follows, auth: undefined };
@@ -133,7 +143,7 @@ export function usedSources(
     found.set(id, {
       id,
       url,
-      follows: followedWords(follows),
+      follows: chosenWords(follows),
       apps,
       ...(answer.ok ? { commit: answer.commit } : { problem: answer.message }),
     });

@@ -7,6 +7,16 @@ export type Followed =
   /** A range of versions: the highest one among the tags that is in it. */
   | { readonly semver: string };
 
+/** What of another repository is read: what is followed of it, or one commit. */
+export type Chosen = Followed | { readonly commit: string };
+
+/** As {@link followedWords}, or `commit 3f29c1a0b7d4`. */
+export function chosenWords(chosen: Chosen): string {
+  return 'commit' in chosen ? `commit ${chosen.commit.slice(0, SHORT_ID)}` : followedWords(chosen);
+}
+
+const SHORT_ID = 12;
+
 /** As people say it: `branch main`, `tag v1.2.3`, `tags in ^1.2`. */
 export function followedWords(followed: Followed): string {
   if ('branch' in followed) return `branch ${followed.branch}`;

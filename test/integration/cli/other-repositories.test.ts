@@ -130,17 +130,17 @@ describe('an App of another repository, on the command line', () => {
     const env = { PLUMB_HOME: join(dir, 'home') };
     const fetched = await otherRepositories(join(dir, 'home', 'sources')).open({ ...wanted, auth });
     try {
-      await fetched.head(signal);
+      await fetched.newest(signal);
       const first = await plumb(['render', 'blog', '-o', 'json'], shop, env);
       assert.equal(first.code, 0, first.stderr);
       assert.match((await plumb(['check'], shop, env)).stderr, /^ok: 7 objects, 0 warnings/);
       // Back to a commit that is there: nothing is fetched for it.
       const before = other.git(['rev-parse', 'main']);
       put('never: read');
-      await fetched.head(signal);
+      await fetched.newest(signal);
       assert.equal((await plumb(['check'], shop, env)).code, 1);
       other.git(['update-ref', 'refs/heads/main', before]);
-      await fetched.head(signal);
+      await fetched.newest(signal);
       assert.equal((await plumb(['check'], shop, env)).code, 0);
       assert.match((await push('a blog', env)).stderr, /Plan: 3 to create/);
     } finally {

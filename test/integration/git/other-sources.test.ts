@@ -118,6 +118,34 @@ describe('an App of another repository', () => {
     assert.equal(pin(shopUrl())?.problem, undefined);
   });
 
+  it('of one commit is of that, follows no push, and is held where the next one cannot be had', async () => {
+    const first = put(blog, configMap('blog', { value: '1' }));
+    const at = (sha: string): Readonly<Record<string, string>> => ({
+      'blog.json': app('blog', { url: blogUrl(), commit: sha }),
+    });
+    commit(at(first));
+    await until(() => value('blog') === '1' && pin(blogUrl())?.commit === first, 'applying it');
+    const second = put(blog, configMap('blog', { value: '2' }));
+    nudges.notify();
+    // What only a pull request is at, as a forge keeps it beside branches and tags.
+    const proposed = blog.commit([{ path: 'deploy/a.yaml', content: configMap('blog', { value: '3' }) }], {
+      branch: null,
+      parent: second,
+    });
+    blog.git(['update-ref', 'refs/pull/7/head', proposed]);
+    commit(at(proposed));
+    await until(() => value('blog') === '3' && pin(blogUrl())?.commit === proposed, 'applying that of the request');
+    const gone = '1'.repeat(40);
+    const sha = commit({ ...at(gone), 'plain.yaml': configMap('plain', { value: '1' }) });
+    await until(() => bench.status()?.appliedRevision === sha, 'applying the rest');
+    assert.equal(value('blog'), '3');
+    assert.equal(pin(blogUrl())?.commit, proposed);
+    assert.match(pin(blogUrl())?.problem ?? '', /no commit, branch or tag "1111/);
+    // One that the branch has in its past.
+    commit(at(first));
+    await until(() => value('blog') === '1' && pin(blogUrl())?.problem === undefined, 'going back');
+  });
+
   it('that cannot be read yet is left out, and comes when it can be', async () => {
     const sha = commit({
       'blog.json': app('blog', { url: `${blogUrl()}x` }),

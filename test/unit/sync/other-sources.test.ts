@@ -2,23 +2,29 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { onAbort } from '../../../contracts/signals.ts';
-import { NEWEST, OtherSources } from '../../../reconciler/controllers/sync/other-sources.ts';
+import { NEWEST, OtherSources, pinned } from '../../../reconciler/controllers/sync/other-sources.ts';
 import type { WantedSource } from '../../../reconciler/core/apps/other-sources.ts';
-import type { GitSource } from '../../../reconciler/ports/git-source.ts';
+import type { OtherRepository } from '../../../reconciler/ports/other-repositories.ts';
 import { VirtualClock } from '../metrics/virtual-clock.ts';
 
 const NO_WORK = new Error('not for this test');
 
-/** Repositories that have nothing, and count who looks. */
-function repositories(looks: string[]): ConstructorParameters<typeof OtherSources>[0]['repositories'] {
+/** Repositories that have nothing but `commits`, and count who looks. */
+function repositories(
+  looks: string[],
+  commits: ReadonlySet<string> = new Set(),
+): ConstructorParameters<typeof OtherSources>[0]['repositories'] {
   return {
-    open({ id, url, follows }): Promise<GitSource> {
+    open({ id, url }): Promise<OtherRepository> {
       return Promise.resolve({
         url,
-        follows,
-        head: () => {
+        newest: () => {
           looks.push(id);
-          return Promise.resolve({ state: 'unborn' });
+          return Promise.resolve(undefined);
+        },
+        bring: (commit) => {
+          looks.push(id);
+          return commits.has(commit) ? Promise.resolve() : Promise.reject(new Error(`has no ${commit}`));
         },
         // Never before it is over.
         hints: (_seconds, signal) => ({
@@ -29,11 +35,8 @@ function repositories(looks: string[]): ConstructorParameters<typeof OtherSource
               }),
           }),
         }),
-        resolve: () => Promise.reject(NO_WORK),
-        files: () => Promise.reject(NO_WORK),
+        files: (commit) => (commits.has(commit) ? Promise.resolve([]) : Promise.reject(NO_WORK)),
         blob: () => Promise.reject(NO_WORK),
-        log: () => Promise.reject(NO_WORK),
-        commitTree: () => Promise.reject(NO_WORK),
         close: () => Promise.resolve(),
       });
     },
@@ -41,6 +44,7 @@ function repositories(looks: string[]): ConstructorParameters<typeof OtherSource
   };
 }
 
+const PIN = { id: 'app', url: '', follows: '', apps: ['app'] };
 const wanted = (id: string, host: string): WantedSource => ({
   id,
   url: `https://${host}/${id}.git`,
@@ -80,6 +84,33 @@ describe('looks at hosts of other repositories', () => {
     const told = (await Promise.all(answers)).map((answer) => (answer.ok ? '' : answer.message));
     assert.equal(told.at(-1), 'there are more than 32 other repositories');
     assert.equal(looks.length, 32);
+    await sources.close();
+  });
+
+  it('are no more than one for a commit that is there, of which there are 200 beside the repositories', async () => {
+    const clock = new VirtualClock();
+    const looks: string[] = [];
+    const [first, second, missing] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
+    const sources = new OtherSources({ repositories: repositories(looks, new Set([first, second])), clock });
+    const { signal } = new AbortController();
+    const at = async (commit: string, name = 'app', policy = NEWEST): Promise<string> => {
+      const answer = await sources
+        .reading(policy, signal)
+        .open({ ...wanted(name, `${name}.example`), follows: { commit } });
+      return answer.ok ? answer.commit : answer.message;
+    };
+    assert.deepEqual(await Promise.all([at(first), at(first)]), [first, first]);
+    assert.equal(looks.length, 1);
+    assert.equal(await at(second), second);
+    assert.equal(sources.newest('app'), second);
+    // One that cannot be had leaves what is in force, which a rendering gets that is held there.
+    assert.equal(await at(missing), `has no ${missing}`);
+    assert.equal(await at(missing, 'app', pinned([{ ...PIN, commit: second }])), second);
+    assert.equal(sources.newest('app'), second);
+    assert.equal(sources.problem('app'), `has no ${missing}`);
+    const all = await Promise.all(Array.from({ length: 200 }, (_, i) => at(first, `a-${i}`)));
+    assert.equal(all.at(-2), first);
+    assert.equal(all.at(-1), 'there are more than 200 Apps of one commit of other repositories');
     await sources.close();
   });
 });

@@ -83,9 +83,9 @@ export function checkApp({ metadata, spec }: App, context: CheckContext): void {
 }
 
 function checkSource(source: AppSource, { helm }: AppSpec, { error }: CheckContext): void {
-  const { url, branch, tag, semver, secretRef } = source;
-  if ([branch, tag, semver].filter((given) => given !== undefined).length > 1)
-    error('InvalidValue', ['spec', 'source'], 'may have only one of branch, tag and semver');
+  const { url, branch, tag, semver, commit, secretRef } = source;
+  if ([branch, tag, semver, commit].filter((given) => given !== undefined).length > 1)
+    error('InvalidValue', ['spec', 'source'], 'may have only one of branch, tag, semver and commit');
   if (semver !== undefined && !parseRange(semver))
     error(
       'InvalidValue',
