@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { errorText } from '../contracts/errors.ts';
 import { openFetched, otherRepositories } from '../reconciler/adapters/git/index.ts';
+import { keptListing, LISTINGS_FOLDER } from '../reconciler/adapters/forges/index.ts';
 import { SystemClock } from '../reconciler/adapters/system/clock.ts';
 import {
   UNOPENED_AUTH,
@@ -14,6 +15,7 @@ import {
   type SourceAnswer,
   type WantedSource,
 } from '../reconciler/core/apps/other-sources.ts';
+import { listingFiles } from '../reconciler/core/apps/pull-requests.ts';
 import type { Diagnostic, Rendering } from '../reconciler/core/manifests/index.ts';
 import { chosenWords } from '../reconciler/core/sources/follow.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
@@ -60,10 +62,11 @@ export class CommandSources implements AppSources {
 
   async #answer(wanted: WantedSource): Promise<SourceAnswer> {
     const { url, follows, auth } = wanted;
-    if (this.#asked.size > MAX_SOURCES)
-      return { ok: false, message: `there are more than ${MAX_SOURCES} other repositories` };
+    if ('pullRequests' in follows) return this.#listing(wanted);
     const fetched = await this.#fetchedBefore(wanted);
     if (fetched) return fetched;
+    if (this.#asked.size > MAX_SOURCES)
+      return { ok: false, message: `there are more than ${MAX_SOURCES} other repositories` };
     if (auth === UNOPENED_AUTH)
       return {
         ok: false,
@@ -86,6 +89,22 @@ export class CommandSources implements AppSources {
         message: isLate ? `${url} was not fetched within ${FETCH_LIMIT_MS / 1000} s` : `${url}: ${errorText(error)}`,
       };
     }
+  }
+
+  /** What a control plane on this machine saw last. A command asks no forge: what it says would not be what is in force. */
+  async #listing({ id, follows }: WantedSource): Promise<SourceAnswer> {
+    const kept = await keptListing(join(this.#home, LISTINGS_FOLDER), id);
+    if (!kept)
+      return {
+        ok: false,
+        message: `${chosenWords(follows)} are known to the control plane alone, and none has kept them in ${this.#home}`,
+      };
+    return {
+      ok: true,
+      commit: kept.id,
+      files: listingFiles(kept.id),
+      read: () => Promise.resolve(Buffer.from(kept.text)),
+    };
   }
 
   /** Undefined where there is none, or it cannot be read: it is another process's, which may change it meanwhile. */

@@ -8,8 +8,10 @@ import type { RedisOptions } from 'ioredis';
 import { HttpAcmeServers } from './adapters/acme/servers.ts';
 import { DnsRecords } from './adapters/dns01/records.ts';
 import { AgeFileDecryptor } from './adapters/age/file-decryptor.ts';
+import { HttpPullRequests, keptListings, LISTINGS_FOLDER } from './adapters/forges/index.ts';
 import {
   type GitCredentials,
+  hintsFrom,
   Nudges,
   openGitPublisher,
   openGitSource,
@@ -117,6 +119,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
     });
     const otherSources = new OtherSources({
       repositories: otherRepositories(join(home.dir, 'sources'), nudges),
+      listings: keptListings({
+        dir: join(home.dir, LISTINGS_FOLDER),
+        forges: new HttpPullRequests({ clock }),
+        hints: (pollSeconds, signal) => hintsFrom({ folders: [], nudges }, pollSeconds, signal),
+      }),
       clock,
     });
     await parts.start({ name: 'other repositories', start: () => undefined, close: () => otherSources.close() });

@@ -127,7 +127,7 @@ async function stateBefore(
   render: (sha: string) => Promise<Rendering>,
   { from }: RefUpdate,
   branch: string,
-): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut'>; readonly at: string | undefined }> {
+): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut' | 'sources'>; readonly at: string | undefined }> {
   if (!NO_COMMIT.test(from)) return { state: await render(from), at: from };
   const last = await readFile(lastFile(branch), 'utf8').then(
     (text) => text.trim(),

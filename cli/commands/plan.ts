@@ -1,7 +1,7 @@
 /** `plumb plan`: what would change, against a revision offline or against the live state. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { Cluster } from '../../contracts/objects/index.ts';
+import { objectKey, type Cluster } from '../../contracts/objects/index.ts';
 import type { PlanReport } from '../../reconciler/api/types.ts';
 import {
   checkPlan,
@@ -20,6 +20,7 @@ import {
   type Rendering,
 } from '../../reconciler/core/manifests/index.ts';
 import type { AppSources } from '../../reconciler/core/apps/other-sources.ts';
+import { isListing } from '../../reconciler/core/apps/pull-requests.ts';
 import { andMore } from '../../reconciler/core/and-more.ts';
 import { pruneGuard } from '../../reconciler/core/revisions/prune-guard.ts';
 import { commitsSince, standing } from '../../reconciler/ports/acknowledged.ts';
@@ -46,10 +47,13 @@ const SOURCE_NAME = 'main';
  * them is in neither: nothing of it would be changed.
  */
 export function offlinePlan(
-  before: Desired & Pick<Rendering, 'leftOut'>,
-  after: Desired & Pick<Rendering, 'leftOut'>,
+  before: Desired & Pick<Rendering, 'leftOut' | 'sources'>,
+  after: Desired & Pick<Rendering, 'leftOut' | 'sources'>,
 ): { readonly plan: ReturnType<typeof planSync>; readonly refusals: readonly Refusal[] } {
   const unread = new Set([before, after].flatMap(({ leftOut = [] }) => leftOut));
+  // Which pull requests are open is not known: none is closed by that.
+  if ([before, after].some(({ sources = [] }) => sources.some((one) => isListing(one) && one.commit === undefined)))
+    for (const name of [before, after].flatMap(({ previews = [] }) => [...previews])) unread.add(name);
   const [applied, desired] = [withoutApps(before, unread), withoutApps(after, unread)];
   const live = new Map([...applied.state].map(([key, { object }]) => [key, object] as const));
   const custom = new Map([...applied.custom].map(([key, { object }]) => [key, object] as const));
@@ -58,7 +62,10 @@ export function offlinePlan(
   const cluster = [...applied.state.values()].map((d) => d.object).find((o): o is Cluster => o.kind === 'Cluster');
   return {
     plan,
-    refusals: [...checkPlan(input, plan), ...pruneGuard(cluster, desired, live.size + custom.size, plan)],
+    refusals: [
+      ...checkPlan(input, plan),
+      ...pruneGuard(cluster, desired, live.size + custom.size, plan, input.disposable),
+    ],
   };
 }
 
@@ -66,7 +73,9 @@ function withoutApps(from: Desired, apps: ReadonlySet<string>): Desired {
   if (apps.size === 0) return from;
   const kept = <K, V extends { readonly app?: string }>(all: ReadonlyMap<K, V>): Map<K, V> =>
     new Map([...all].filter(([, { app }]) => app === undefined || !apps.has(app)));
-  return { ...from, state: kept(from.state), custom: kept(from.custom) };
+  const state = kept(from.state);
+  for (const name of from.previews ?? []) if (apps.has(name)) state.delete(objectKey('App', undefined, name));
+  return { ...from, state, custom: kept(from.custom) };
 }
 
 export async function plan(dir: string, options: PlanOptions): Promise<void> {
@@ -199,7 +208,7 @@ async function renderFrom(
   { git, root }: Around,
   options: PlanOptions,
   others: CommandSources,
-): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut'>; readonly at: string | undefined }> {
+): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut' | 'sources'>; readonly at: string | undefined }> {
   const signal = new AbortController().signal;
   const tries =
     options.from !== undefined

@@ -87,8 +87,8 @@ export function formatStatus(report: StatusReport, now: Date): string {
     `Control    ${plane.version}, pid ${plane.pid}, up ${age(plane.startedAt, now)}`,
     ...(plane.webhook ? [`Webhook    ${webhookWords(plane.webhook)}`] : []),
     ...(source.sources ?? []).map(
-      ({ url, follows, apps, commit, problem }) =>
-        `App source ${apps.join(', ')}: ${url} (${follows}) ${commit === undefined ? 'left out' : `at ${short(commit)}`}${problem === undefined ? '' : `: ${problem}`}`,
+      ({ url, follows, apps, sets, commit, problem }) =>
+        `${sets ? `AppSet     ${sets.join(', ')}` : `App source ${apps.join(', ')}`}: ${url} (${follows}) ${commit === undefined ? 'left out' : sets ? 'listed' : `at ${short(commit)}`}${problem === undefined ? '' : `: ${problem}`}`,
     ),
     ...(source.kept ?? []).map((line) => `Kept       ${line} (in no manifest)`),
     ...source.conditions

@@ -334,6 +334,8 @@ export interface SourcePin {
   readonly url: string;
   readonly follows: string;
   readonly apps: readonly string[];
+  /** Of a listing of pull requests: the AppSets that it is for. `commit` is what it is known by. */
+  readonly sets?: readonly string[];
   /** Absent where none could be read yet: its Apps are left out. */
   readonly commit?: string;
   readonly problem?: string;

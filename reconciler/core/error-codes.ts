@@ -36,6 +36,8 @@ const RENDERING = {
   SandboxMissing: 'backoff',
   ChartUnavailable: 'backoff',
   SourceUnavailable: 'backoff',
+  ForgeUnreachable: 'backoff',
+  ForgeRefused: 'never',
 } as const;
 
 const LIVE_STATE = {

@@ -19,6 +19,6 @@ export interface OtherRepository extends Pick<GitSource, 'url' | 'files' | 'blob
 export interface OtherRepositories {
   /** Opens a mirror of its own for it, without asking the remote. Throws TerminalError `GitUrlInvalid`. */
   open(wanted: WantedSource): Promise<OtherRepository>;
-  /** Removes what was fetched of all others than these ids. */
-  forgetAllBut(ids: ReadonlySet<string>): Promise<void>;
+  /** Removes what was fetched of all others than these ids, each with the commit that is in force. */
+  forgetAllBut(pins: ReadonlyMap<string, string | undefined>): Promise<void>;
 }

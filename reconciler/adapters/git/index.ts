@@ -1,6 +1,6 @@
 /** The GitSource port over a local repository, HTTPS or SSH. */
 export { type GitCredentials, splitCredentials } from './credentials.ts';
-export { HINT_FILE } from './hints.ts';
+export { HINT_FILE, hintsFrom } from './hints.ts';
 export { Nudges } from './nudges.ts';
 export { openFetched, otherRepositories } from './other-repositories.ts';
 export { openGitPublisher } from './publisher.ts';

@@ -27,6 +27,7 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
   return {
     async open({ id, url, follows, auth }): Promise<OtherRepository> {
       if (!/^(https?|ssh):\/\//.test(url)) throw new TerminalError('GitUrlInvalid', `${url} is no URL of https or ssh`);
+      if ('pullRequests' in follows) throw new TerminalError('GitUrlInvalid', `${url} is asked for no files`);
       const values = auth?.reveal() ?? new Map<string, string>();
       const options = {
         url,
@@ -68,9 +69,9 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         throw error;
       }
     },
-    async forgetAllBut(ids) {
+    async forgetAllBut(pins) {
       for (const name of await readdir(dir).catch(() => []))
-        if (!ids.has(name.slice(0, 16))) await rm(join(dir, name), { recursive: true, force: true });
+        if (!pins.has(name.slice(0, 16))) await rm(join(dir, name), { recursive: true, force: true });
     },
   };
 }
@@ -101,6 +102,7 @@ export async function openFetched(
 ): Promise<{ readonly git: GitSource; readonly commit: string }> {
   const git = await openGitSource({ url: join(dir, id), branch: 'main' });
   try {
+    if ('pullRequests' in follows) throw new TerminalError('RepositoryNotFound', 'a listing is no repository');
     const ref =
       'commit' in follows ? follows.commit : 'branch' in follows ? `refs/heads/${follows.branch}` : FETCHED_TAG;
     return { git, commit: (await git.resolve(ref, signal)).sha };

@@ -3,6 +3,8 @@
  * wrong, keeps its own Apps at the commit that is in force, and holds up nobody else.
  */
 import { objectKey, type SourcePin, type SourceStatus } from '../../../contracts/objects/index.ts';
+import { usersOf } from '../../core/apps/other-sources.ts';
+import { isListing } from '../../core/apps/pull-requests.ts';
 import { RetryableError } from '../../core/errors.ts';
 import { refusalMessage } from '../../core/revisions/refusal.ts';
 import type { StoreView } from '../runtime/controller.ts';
@@ -36,6 +38,8 @@ export async function bestRendering(
   if (used.length === 0) return alone;
   const isNew = mayBeLeftOut(status, view);
   const pins = pinned(status?.sources);
+  const missingIn = (one: RenderedRevision, policy: SourcePolicy): SourcePin | undefined =>
+    one.sources?.find(({ id, commit }) => commit === undefined && policy(id) !== 'none');
   const byId = new Map(used.map((each) => [each.id, each]));
   const settle: SourcePolicy = (id) => {
     const pin = pins(id);
@@ -46,22 +50,27 @@ export async function bestRendering(
     const settled = used.every(({ id, commit }) => settle(id) === commit)
       ? newest
       : await reader.read(sha, signal, settle);
-    return { ...alone, settled: hasErrors(settled) ? newest : settled };
+    // What lacks something that is in force would take it away.
+    return { ...alone, settled: hasErrors(settled) || missingIn(settled, settle) ? newest : settled };
   }
   const settled = await reader.read(sha, signal, settle);
-  const missing = settled.sources?.find((one) => one.commit === undefined && settle(one.id) !== 'none');
+  const missing = missingIn(settled, settle);
   if (missing) throw unavailable(missing);
   // Then it is the commit itself that is wrong.
   if (hasErrors(settled)) return { ...alone, rendering: hasErrors(newest) ? newest : settled };
   const problems = new Map<string, string>();
   const moved = new Set<string>();
   let best = settled;
-  for (const { id, commit, problem } of used) {
+  // Which Apps there are comes before what they are of.
+  for (const { id, commit, problem } of [...used.filter(isListing), ...used.filter((one) => !isListing(one))]) {
     if (commit === undefined) problems.set(id, problem ?? '');
     if (commit === undefined || commit === settle(id)) continue;
-    const tried = await reader.read(sha, signal, (one) => (one === id || moved.has(one) ? 'newest' : settle(one)));
+    const policy: SourcePolicy = (one) => (one === id || moved.has(one) ? 'newest' : settle(one));
+    const tried = await reader.read(sha, signal, policy);
     const errors = tried.diagnostics.filter(({ severity }) => severity === 'error');
+    const lost = missingIn(tried, policy);
     if (errors.length > 0) problems.set(id, `commit ${commit.slice(0, 12)}: ${refusalMessage(errors)}`);
+    else if (lost) problems.set(id, `${usersOf(lost)}: ${lost.problem ?? ''}`);
     else {
       best = tried;
       moved.add(id);
@@ -70,8 +79,8 @@ export async function bestRendering(
   return { ...alone, rendering: best, settled, problems };
 }
 
-export function unavailable({ url, apps, problem = 'it cannot be read' }: SourcePin): RetryableError {
-  return new RetryableError('SourceUnavailable', `App ${apps.join(', ')} is of ${url}: ${problem}`);
+export function unavailable({ url, problem = 'it cannot be read', ...pin }: SourcePin): RetryableError {
+  return new RetryableError('SourceUnavailable', `${usersOf(pin)} is of ${url}: ${problem}`);
 }
 
 /** What is kept of the sources of a rendering. */
@@ -80,13 +89,14 @@ export function pinsOf(
   problems: ReadonlyMap<string, string>,
 ): readonly SourcePin[] | undefined {
   if (!sources || sources.length === 0) return undefined;
-  return sources.map(({ id, url, follows, apps, commit }) => {
+  return sources.map(({ id, url, follows, apps, sets, commit }) => {
     const problem = problems.get(id);
     return {
       id,
       url,
       follows,
       apps,
+      ...(sets && { sets }),
       ...(commit !== undefined && { commit }),
       ...(problem !== undefined && { problem }),
     };
@@ -96,9 +106,11 @@ export function pinsOf(
 /** Whether nothing of the source's Apps is in force: they are new, or were left out before. */
 function mayBeLeftOut(status: SourceStatus | undefined, view: StoreView): (source: SourcePin) => boolean {
   const before = new Map(status?.sources?.map((pin) => [pin.id, pin]));
-  return ({ id, apps }) => {
+  return ({ id, apps, sets }) => {
     const pin = before.get(id);
     if (pin) return pin.commit === undefined;
+    // Whatever the set gave before is not known: it may be what cannot be listed now.
+    if (sets) return sets.every((name) => !view.get(objectKey('AppSet', undefined, name)));
     const left = new Set([...before.values()].filter(({ commit }) => commit === undefined).flatMap((one) => one.apps));
     return apps.every((name) => left.has(name) || !isLive(view, name));
   };

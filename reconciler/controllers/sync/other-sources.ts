@@ -49,11 +49,14 @@ interface Opened {
 
 export interface OtherSourcesOptions {
   readonly repositories: OtherRepositories;
+  /** Listings of pull requests, each read as a commit with one file; nobody asks for any when absent. */
+  readonly listings?: OtherRepositories;
   readonly clock: Clock;
 }
 
 export class OtherSources {
   readonly #repositories: OtherRepositories;
+  readonly #listings: OtherRepositories | undefined;
   readonly #clock: Clock;
   readonly #open = new Map<string, Promise<Opened>>();
   readonly #opened = new Map<string, Opened>();
@@ -64,8 +67,9 @@ export class OtherSources {
   readonly #closing = new AbortController();
   #pollSeconds = DEFAULT_POLL_SECONDS;
 
-  constructor({ repositories, clock }: OtherSourcesOptions) {
+  constructor({ repositories, listings, clock }: OtherSourcesOptions) {
     this.#repositories = repositories;
+    this.#listings = listings;
     this.#clock = clock;
   }
 
@@ -98,11 +102,15 @@ export class OtherSources {
   }
 
   /** Closes all others, and removes what was fetched of them. */
-  async keepOnly(ids: ReadonlySet<string>): Promise<void> {
+  async keepOnly(pins: readonly SourcePin[]): Promise<void> {
+    const ids = new Set(pins.map(({ id }) => id));
     for (const id of [...this.#open.keys()]) if (!ids.has(id)) await this.#closeOne(id);
     const hosts = new Set([...this.#opened.values()].map(({ git }) => hostOf(git.url)));
     for (const host of this.#hosts.keys()) if (!hosts.has(host)) this.#hosts.delete(host);
-    await this.#repositories.forgetAllBut(new Set([...ids, ...this.#open.keys()]));
+    const kept = new Map<string, string | undefined>([...this.#open.keys()].map((id) => [id, undefined]));
+    for (const { id, commit } of pins) kept.set(id, commit);
+    await this.#repositories.forgetAllBut(kept);
+    await this.#listings?.forgetAllBut(kept);
   }
 
   async close(): Promise<void> {
@@ -176,7 +184,9 @@ export class OtherSources {
   }
 
   async #start(wanted: WantedSource): Promise<Opened> {
-    const git = await this.#repositories.open(wanted);
+    const from = 'pullRequests' in wanted.follows ? this.#listings : this.#repositories;
+    if (!from) throw new Error(`${chosenWords(wanted.follows)} are not asked for here`);
+    const git = await from.open(wanted);
     const opened: Opened = {
       wanted,
       git,

@@ -59,7 +59,7 @@ export function planLive(view: StoreView, sourceName: string, applied: Desired, 
     plan,
     refusals: [
       ...checkPlan(input, plan),
-      ...pruneGuard(view.list('Cluster')[0], desired, live.size + custom.size, plan),
+      ...pruneGuard(view.list('Cluster')[0], desired, live.size + custom.size, plan, input.disposable),
     ],
   };
 }

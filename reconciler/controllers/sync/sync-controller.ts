@@ -5,6 +5,7 @@
  */
 import { isCustom, type AnyStored, type RevisionRecord, type SourceStatus } from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
+import { usersOf } from '../../core/apps/other-sources.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
 import { equal } from '../../core/fields/json.ts';
 import { movedTag, recordOf, withOutcome, withRemoved, withSeen } from '../../core/revisions/history.ts';
@@ -293,15 +294,20 @@ export class SyncController {
   async #tellSources(before: SourceStatus['sources'], signal: AbortSignal): Promise<void> {
     const pins = this.#record.status?.sources ?? [];
     const known = new Map(before?.map((pin) => [pin.id, pin]));
-    for (const { id, url, apps, commit, problem } of pins) {
+    for (const { id, url, follows, commit, problem, ...pin } of pins) {
       const was = known.get(id);
-      const of = `App ${apps.join(', ')}: ${url}`;
+      const of = `${usersOf(pin)}: ${pin.sets ? `${follows} at ${url}` : url}`;
       if (problem !== undefined && problem !== was?.problem)
         await this.#record.tell('Warning', 'SourceHeld', `${of}: ${problem}`, signal);
       else if (commit !== undefined && commit !== was?.commit)
-        await this.#record.tell('Normal', 'SourceApplied', `${of} is at ${commit.slice(0, 12)}`, signal);
+        await this.#record.tell(
+          'Normal',
+          'SourceApplied',
+          pin.sets ? `${of}: the newest list is in force` : `${of} is at ${commit.slice(0, 12)}`,
+          signal,
+        );
     }
-    if (pins.length > 0 || known.size > 0) await this.#deps.otherSources?.keepOnly(new Set(pins.map(({ id }) => id)));
+    if (pins.length > 0 || known.size > 0) await this.#deps.otherSources?.keepOnly(pins);
   }
 
   /**

@@ -1,9 +1,15 @@
 /**
- * The AppSets of a commit to Apps, from the commit alone: the same tree gives the same Apps in whatever order its files
- * come. What was made of an element once is not made again while element, template and place stay.
+ * The AppSets of a commit to Apps, from the commit and the listings of pull requests that it is given: the same ones give
+ * the same Apps in whatever order files come. What was made of an element once is not made again while element, template and place stay.
  */
-import { DEFAULT_NAMESPACE, MAX_SET_ELEMENTS, type Machine } from '../../../contracts/objects/index.ts';
+import {
+  DEFAULT_NAMESPACE,
+  MAX_SET_ELEMENTS,
+  type AppSetGenerator,
+  type Machine,
+} from '../../../contracts/objects/index.ts';
 import { byPosition } from '../manifests/findings.ts';
+import { positionOf } from '../manifests/marks.ts';
 import type { ManifestCache } from '../manifests/manifest-cache.ts';
 import { readObjects, type ReadResult } from '../manifests/read-object.ts';
 import { MAX_FILE_BYTES, type TreeFile } from '../manifests/select-files.ts';
@@ -12,7 +18,10 @@ import type { Paced, PacedRunner } from '../paced.ts';
 import { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
 import { MAX_WORK } from './matching-paths.ts';
+import { isNoValue, type ValueObjects } from './object-values.ts';
 import type { DesiredApp } from './one-app.ts';
+import type { AppSources, SourceAnswer } from './other-sources.ts';
+import { forgeOf, readListing, wantedListing, type Listed, type UsedListing } from './pull-requests.ts';
 import { dataId, parsingData } from './set-data.ts';
 import {
   elementsOf,
@@ -42,6 +51,10 @@ export interface SetsInput {
   readonly tree: FileTree;
   readonly read: (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
   readonly cache: ManifestCache;
+  /** Who has listings of pull requests; generators of those give nothing where nobody has. */
+  readonly sources: AppSources | undefined;
+  /** Secrets of the commit. */
+  readonly objects: ValueObjects;
   readonly run: PacedRunner;
 }
 
@@ -54,9 +67,20 @@ export interface Expansion {
   readonly data: ReadonlySet<string>;
   /** What a cache of parsed files has of it. */
   readonly kept: readonly { readonly path: string; readonly oid: string }[];
+  readonly listings: readonly UsedListing[];
+  /** Apps that are there for as long as a pull request is open. */
+  readonly previews: readonly string[];
 }
 
-export const NOTHING_EXPANDED: Expansion = { apps: [], parsed: [], diagnostics: [], data: new Set(), kept: [] };
+export const NOTHING_EXPANDED: Expansion = {
+  apps: [],
+  parsed: [],
+  diagnostics: [],
+  data: new Set(),
+  kept: [],
+  listings: [],
+  previews: [],
+};
 
 /** Rejects only when reading does. */
 export async function expandSets(input: SetsInput): Promise<Expansion> {
@@ -67,18 +91,65 @@ export async function expandSets(input: SetsInput): Promise<Expansion> {
   const found = await input.run(finding(sets, input.tree, work));
   const paths = new Set(sets.flatMap((set, i) => filesOf(set, found[i] ?? [])));
   const data = await readData([...paths].sort(), input);
-  const { parsed, diagnostics } = await input.run(expanding(sets, found, data, work, input));
+  const asked = await listingsOf(sets, input);
+  const { parsed, diagnostics, previews } = await input.run(expanding(sets, found, data, asked.listings, work, input));
   return {
     apps: parsed.flatMap(appsIn),
     parsed,
     diagnostics: [
       ...(more ? [problem('AppSetFailed', more.desired, `there are more than ${MAX_SETS} AppSets`, ONE_SET)] : []),
       ...[...data.values()].flatMap((file) => file.diagnostics),
+      ...asked.diagnostics,
       ...diagnostics,
     ],
     data: paths,
     kept: [...parsed, ...data.values()].map(({ path, oid }) => ({ path, oid })),
+    listings: asked.used,
+    previews,
   };
+}
+
+interface Asked {
+  readonly listings: ReadonlyMap<AppSetGenerator, Listed>;
+  readonly used: readonly UsedListing[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** One answer for each listing, whoever asks for it. */
+async function listingsOf(sets: readonly DesiredSet[], { sources, objects }: SetsInput): Promise<Asked> {
+  const listings = new Map<AppSetGenerator, Listed>();
+  const used: UsedListing[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const answers = new Map<string, { readonly answer: SourceAnswer; readonly listed: Listed }>();
+  for (const { desired, set } of sets)
+    for (const [i, generator] of set.spec.generators.entries()) {
+      const { pullRequests } = generator;
+      if (!pullRequests) continue;
+      const at = positionOf(desired, 'spec', 'generators', i, 'pullRequests');
+      const wanted = wantedListing(pullRequests, objects, at);
+      if (isNoValue(wanted)) {
+        const { message, hint } = wanted;
+        const words = `AppSet ${set.metadata.name}: spec.generators[${i}].pullRequests: ${message}`;
+        diagnostics.push(problem('AppSetFailed', { position: at }, words, hint));
+        continue;
+      }
+      let known = answers.get(wanted.id);
+      if (!known) {
+        const { repository } = forgeOf(pullRequests);
+        const nobody = {
+          ok: false,
+          message: `pull requests of ${repository} are asked for by the control plane alone`,
+        } as const;
+        const answer = (await sources?.open(wanted)) ?? nobody;
+        known = { answer, listed: await readListing(answer) };
+        answers.set(wanted.id, known);
+      }
+      listings.set(generator, known.listed);
+      const { listed, answer } = known;
+      const said: SourceAnswer = 'unread' in listed && answer.ok ? { ok: false, message: listed.unread } : answer;
+      used.push({ set: set.metadata.name, wanted, answer: said });
+    }
+  return { listings, used, diagnostics };
 }
 
 function byPlace({ position: a }: DesiredObject, { position: b }: DesiredObject): number {
@@ -140,10 +211,12 @@ function* expanding(
   sets: readonly DesiredSet[],
   found: readonly (readonly FoundPaths[])[],
   data: ReadonlyMap<string, ParsedFile>,
+  listings: ReadonlyMap<AppSetGenerator, Listed>,
   work: Allowance,
   { written, machines, tree, cache }: SetsInput,
-): Paced<Pick<Expansion, 'parsed' | 'diagnostics'>> {
-  const sources = { tree, data, work, machines: machinesIn(machines) };
+): Paced<Pick<Expansion, 'parsed' | 'diagnostics' | 'previews'>> {
+  const sources = { tree, data, work, listings, machines: machinesIn(machines) };
+  const previews: string[] = [];
   const names = new Map(written.map(({ app, desired }) => [app.metadata.name, place(desired)]));
   const room = new Allowance(MAX_GENERATED);
   const parsed: ParsedFile[] = [];
@@ -175,12 +248,13 @@ function* expanding(
           continue;
         }
         if (name !== undefined) names.set(name, `${place(desired)}, element ${element.words}`);
+        if (name !== undefined && element.isPreview) previews.push(name);
         parsed.push({ ...made, diagnostics: [] });
       }
     }
     diagnostics.push(...findings.all());
   }
-  return { parsed, diagnostics };
+  return { parsed, diagnostics, previews };
 }
 
 const ONE_SET = 'one AppSet may have several generators, and elements differ by their values';

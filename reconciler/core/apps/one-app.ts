@@ -291,9 +291,10 @@ export class OneApp {
     if (!source) return undefined;
     const { secretRef } = source;
     const place = positionOf(this.#desired, 'spec', 'helm', 'chart', 'secretRef', 'name');
-    const auth = secretRef && authOf(this.#app, secretRef.name, this.#input.objects, place);
+    const namespace = this.#app.spec.namespace ?? DEFAULT_NAMESPACE;
+    const auth = secretRef && authOf({ namespace, name: secretRef.name }, this.#input.objects, place);
     if (auth && isNoValue(auth)) return { diagnostics: [noValue(auth)] };
-    const chart = await tools.chart(source, this.#app.spec.namespace ?? DEFAULT_NAMESPACE, auth);
+    const chart = await tools.chart(source, namespace, auth);
     if (chart.ok) return chart;
     if (chart.reason === 'mismatch')
       return this.#failed('RenderFailed', `cannot have its chart: ${chart.message}`, 'look at it, and name its digest');

@@ -107,22 +107,21 @@ export function wantedSource(
     .digest('hex')
     .slice(0, 16);
   if (!secretRef) return { id, url, follows, auth: undefined };
-  const auth = authOf({ spec }, secretRef.name, objects, at('spec', 'source', 'secretRef', 'name'));
+  const auth = authOf({ namespace, name: secretRef.name }, objects, at('spec', 'source', 'secretRef', 'name'));
   return isNoValue(auth) ? auth : { id, url, follows, auth };
 }
 
-/** What a Secret of the App's namespace says; `place`: where it is named. */
+/** What a Secret says; `place`: where it is named. */
 export function authOf(
-  { spec }: Pick<App, 'spec'>,
-  name: string,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
   objects: ValueObjects,
   place: Position,
 ): SourceAuth | NoValue {
-  const found = objects.get(objectKey('Secret', spec.namespace ?? DEFAULT_NAMESPACE, name));
+  const found = objects.get(objectKey('Secret', namespace, name));
   if (!found)
     return {
       at: place,
-      message: `Secret ${name} is in no manifest of the App's namespace`,
+      message: `Secret ${name} is in no manifest of the namespace ${namespace}`,
       hint: 'commit it, encrypted: `plumb secret encrypt`',
     };
   const values = new Map(textsOf(found.desired).filter(([key]) => AUTH_KEYS.has(key)));
@@ -132,19 +131,34 @@ export function authOf(
 /** Stands for what nobody here has the key to. */
 export const UNOPENED_AUTH = new SourceAuth(new Map());
 
-/** Used by Apps of a revision, in the order of their ids. */
+/** Who reads it, for people: `App shop, blog`, `AppSet previews`. */
+export function usersOf({ apps, sets = [] }: Pick<SourcePin, 'apps' | 'sets'>): string {
+  return [
+    ...(apps.length > 0 ? [`App ${apps.join(', ')}`] : []),
+    ...(sets.length > 0 ? [`AppSet ${sets.join(', ')}`] : []),
+  ].join(' and ');
+}
+
+/** Used by Apps and AppSets of a revision, in the order of their ids. */
 export function usedSources(
-  used: Iterable<{ readonly app: string; readonly wanted: WantedSource; readonly answer: SourceAnswer }>,
+  used: Iterable<{
+    readonly app?: string;
+    readonly set?: string;
+    readonly wanted: WantedSource;
+    readonly answer: SourceAnswer;
+  }>,
 ): readonly SourcePin[] {
   const found = new Map<string, SourcePin>();
-  for (const { app, wanted, answer } of used) {
+  for (const { app, set, wanted, answer } of used) {
     const { id, url, follows } = wanted;
-    const apps = [...(found.get(id)?.apps ?? []), app].sort();
+    const apps = [...(found.get(id)?.apps ?? []), ...(app === undefined ? [] : [app])].sort();
+    const sets = [...new Set([...(found.get(id)?.sets ?? []), ...(set === undefined ? [] : [set])])].sort();
     found.set(id, {
       id,
       url,
       follows: chosenWords(follows),
       apps,
+      ...(sets.length > 0 && { sets }),
       ...(answer.ok ? { commit: answer.commit } : { problem: answer.message }),
     });
   }

@@ -1,4 +1,4 @@
-/** What the generators of an AppSet give, from the commit alone. */
+/** What the generators of an AppSet give, from the commit, and from what is known of open pull requests. */
 import {
   readKey,
   selectorMatches,
@@ -7,6 +7,7 @@ import {
   type Machine,
 } from '../../../contracts/objects/index.ts';
 import { isObject, type JsonObject } from '../fields/json.ts';
+import { GENERATOR_NAMES } from '../manifests/checks/check-app-set.ts';
 import { positionOf } from '../manifests/marks.ts';
 import { isManifestName, type TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, ParsedFile, Position } from '../manifests/types.ts';
@@ -15,6 +16,7 @@ import type { Paced } from '../paced.ts';
 import type { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
 import { matchingPaths, type TooMuch } from './matching-paths.ts';
+import { chosenOf, forgeOf, valuesOfPull, type Listed } from './pull-requests.ts';
 import { folderOf } from './paths.ts';
 import type { SetFindings } from './set-findings.ts';
 
@@ -30,6 +32,8 @@ export interface SetElement {
   readonly values: JsonObject;
   /** For people: `a of spec.generators[0].list`. */
   readonly words: string;
+  /** It is of a pull request. */
+  readonly isPreview: boolean;
 }
 
 /** What a generator looks for in the tree, and found. */
@@ -60,6 +64,8 @@ export interface ElementSources {
   readonly machines: readonly Machine[];
   /** What files hold that were read. */
   readonly data: ReadonlyMap<string, ParsedFile>;
+  /** By generator; of one that is not there was told why. */
+  readonly listings: ReadonlyMap<AppSetGenerator, Listed>;
 }
 
 /**
@@ -83,6 +89,11 @@ export function elementsOf(
       findings.failed(at, `${where}: ${TOO_MUCH[paths].message}`, TOO_MUCH[paths].hint);
       continue;
     }
+    const listed = sources.listings.get(generator);
+    if (listed && 'unread' in listed) {
+      findings.warning('SourceUnread', at, `${where} is left out: ${listed.unread}`, UNREAD_HINT);
+      continue;
+    }
     const raw = rawElements(generator, i, desired, paths ?? [], at, sources, (place, message, hint) => {
       findings.failed(place, `${where}: ${message}`, hint);
     });
@@ -104,9 +115,15 @@ export function elementsOf(
           `${where}: ${what} has the name ${shortened(name)}, as has the element ${first.words}`,
           'names of elements differ, in all generators of a set: rename one, or exclude it',
         );
-      else elements.set(name, { name, values, words: `${shortened(name)} of ${where}` });
+      else
+        elements.set(name, {
+          name,
+          values,
+          words: `${shortened(name)} of ${where}`,
+          isPreview: kind === 'pullRequests',
+        });
     }
-    if (count === 0 && kind !== 'list')
+    if (count === 0 && kind !== 'list' && kind !== 'pullRequests')
       findings.warning('NoElements', at, `${where} finds nothing in this commit`, NOTHING_HINT[kind]);
   }
   return [...elements.values()];
@@ -129,14 +146,16 @@ interface RawElement {
 type Fail = (at: Position, message: string, hint: string) => void;
 
 function* rawElements(
-  { list, directories, files, machines }: AppSetGenerator,
+  one: AppSetGenerator,
   generator: number,
   desired: DesiredObject,
   paths: readonly string[],
   at: Position,
-  { tree, machines: all, data }: ElementSources,
+  { tree, machines: all, data, listings }: ElementSources,
   fail: Fail,
 ): Generator<RawElement> {
+  const { list, directories, files, machines, pullRequests } = one;
+  const pulls = listings.get(one);
   for (const [j, values] of (list ?? []).entries())
     yield {
       values,
@@ -161,6 +180,13 @@ function* rawElements(
           what: `Machine ${metadata.name}`,
           place: at,
         };
+  if (pullRequests && pulls && !('unread' in pulls))
+    for (const pull of chosenOf(pulls, pullRequests))
+      yield {
+        values: valuesOfPull(pull, forgeOf(pullRequests).repository),
+        what: `pull request ${pull.number}`,
+        place: at,
+      };
 }
 
 /** What the file itself is wrong with is told at its own place. */
@@ -199,8 +225,8 @@ export function whyNotRead({ path, mode }: TreeFile): string | undefined {
   return isManifestName(path) ? undefined : 'is no .yaml, .yml or .json file';
 }
 
-function kindOf({ list, directories, files }: AppSetGenerator): 'list' | 'directories' | 'files' | 'machines' {
-  return list ? 'list' : directories ? 'directories' : files ? 'files' : 'machines';
+function kindOf(generator: AppSetGenerator): (typeof GENERATOR_NAMES)[number] {
+  return GENERATOR_NAMES.find((name) => generator[name] !== undefined) ?? 'list';
 }
 
 const TOO_MUCH: Readonly<Record<TooMuch, { readonly message: string; readonly hint: string }>> = {
@@ -211,8 +237,11 @@ const TOO_MUCH: Readonly<Record<TooMuch, { readonly message: string; readonly hi
   paths: { message: 'the patterns match very many paths', hint: 'make them match those alone that are meant' },
 };
 
+const UNREAD_HINT = 'what is in force of it stays; look at the reason';
+
 const NOTHING_HINT = {
   list: '',
+  pullRequests: '',
   directories: 'look at the patterns; Git has no empty folders, and hidden ones are matched by a pattern with a dot',
   files: 'look at the patterns; hidden files and folders are matched by a pattern with a dot',
   machines: 'look at the selector: it is held against spec.labels of Machines that are written as plain YAML',

@@ -93,7 +93,7 @@ function fixedFields(desired: DesiredObject, change: Change<Kind>): Diagnostic[]
   });
 }
 
-/** The limits of Cluster.spec.sync, of the objects that this source has live. */
+/** The limits of Cluster.spec.sync, of the objects that this source has live; what is {@link PlanInput.disposable} does not count. */
 function pruneRefusals(input: PlanInput, plan: Plan): Refusal[] {
   const cluster = [...input.desired.values()].find((d) => d.object.kind === 'Cluster');
   if (cluster?.object.kind !== 'Cluster') return [];
@@ -101,8 +101,14 @@ function pruneRefusals(input: PlanInput, plan: Plan): Refusal[] {
   const left =
     [...desired.keys()].filter((key) => live.has(key)).length +
     [...(custom?.desired.keys() ?? [])].filter((key) => custom?.live.has(key)).length;
-  const over = overPruneLimit(cluster.object.spec.sync, plan.counts.delete, left);
-  return over ? [pruneLimit(positionOf(cluster, 'spec', 'sync', over.field), over.message, plan.counts.delete)] : [];
+  const deleted = deletedOf(plan, input.disposable);
+  const over = overPruneLimit(cluster.object.spec.sync, deleted, left);
+  return over ? [pruneLimit(positionOf(cluster, 'spec', 'sync', over.field), over.message, deleted)] : [];
+}
+
+/** How many objects the plan deletes that somebody may miss. */
+export function deletedOf({ items, custom }: Plan, disposable: PlanInput['disposable'] = new Set()): number {
+  return [...items, ...custom].filter(({ action, key }) => action === 'delete' && !disposable.has(key)).length;
 }
 
 /** The refusal of a plan that deletes too much at once. */
@@ -125,7 +131,7 @@ function protectedPrunes(input: PlanInput, plan: Plan): Refusal[] {
   return deletions.flatMap(({ key, object }) => {
     const { namespace } = object.metadata;
     const rule = pruneRule(object);
-    if (rule?.rule !== 'confirmed') return [];
+    if (rule?.rule !== 'confirmed' || (rule.isOfKind && input.disposable?.has(key) === true)) return [];
     if (namespace !== undefined && going.has(objectKey('Namespace', undefined, namespace))) return [];
     const acknowledge = acknowledgeObject(key);
     return [

@@ -1,6 +1,6 @@
 /** From desired state to a plan. See README.md. */
 export { unacknowledged, type Refusal } from './acknowledge.ts';
-export { checkPlan, pruneLimit } from './check-plan.ts';
+export { checkPlan, deletedOf, pruneLimit } from './check-plan.ts';
 export { PLAN_CODES, type PlanCode } from './codes.ts';
 export { diffObjects } from './diff-objects.ts';
 export { formatPlan, type PlanFormat } from './format-plan.ts';

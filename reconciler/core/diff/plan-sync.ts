@@ -104,6 +104,7 @@ export function planInput(
     applied: applied.state,
     desired: desired.state,
     live,
+    disposable: disposable(applied),
     custom: {
       applied: applied.custom,
       desired: desired.custom,
@@ -111,6 +112,16 @@ export function planInput(
       semanticsOf: (resource) => desired.kinds.semanticsOf(resource),
     },
   };
+}
+
+/** What Apps are and have that are there for a pull request. */
+function disposable({ state, custom, previews }: Desired): ReadonlySet<AnyKey> {
+  if (!previews) return new Set();
+  const all: readonly (readonly [AnyKey, { readonly app?: string }])[] = [...state, ...custom];
+  return new Set([
+    ...all.flatMap(([key, { app }]) => (app !== undefined && previews.has(app) ? [key] : [])),
+    ...[...previews].map((name) => objectKey('App', undefined, name)),
+  ]);
 }
 
 /** All items in the order in which they are carried out. */

@@ -9,6 +9,8 @@ export interface PruneRule {
   readonly rule: 'kept' | 'confirmed';
   /** The annotation with its value, or what would be lost. */
   readonly by: string;
+  /** No annotation says so. */
+  readonly isOfKind?: true;
 }
 
 interface Marker {
@@ -43,8 +45,9 @@ export function pruneRule(object: AnyObject): PruneRule | undefined {
   const marker = annotations && MARKERS.find((one) => isSet(one, annotations));
   if (marker) return { rule: marker.rule, by: `${marker.annotation}: ${marker.value}` };
   if (isCustom(object)) return undefined;
-  if (object.kind === 'Namespace') return { rule: 'confirmed', by: 'all that is in it would go' };
-  if (object.kind === 'PersistentVolumeClaim') return { rule: 'confirmed', by: 'its pods would lose their volume' };
+  if (object.kind === 'Namespace') return { rule: 'confirmed', by: 'all that is in it would go', isOfKind: true };
+  if (object.kind === 'PersistentVolumeClaim')
+    return { rule: 'confirmed', by: 'its pods would lose their volume', isOfKind: true };
   return undefined;
 }
 

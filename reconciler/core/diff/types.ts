@@ -36,6 +36,8 @@ export interface PlanInput {
   readonly desired: DesiredState;
   /** Live objects, by key. For an offline plan: the applied objects themselves. */
   readonly live: ReadonlyMap<ObjectKey, Stored | KubeObject>;
+  /** What may go without an acknowledgement, whatever kind it is of: a pull request was closed. */
+  readonly disposable?: ReadonlySet<AnyKey>;
   /** The same of objects of custom kinds; when absent, there are none. */
   readonly custom?: CustomPlanInput;
 }

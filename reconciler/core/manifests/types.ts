@@ -76,6 +76,8 @@ export interface Desired {
   readonly custom: CustomState;
   /** The kinds that its definitions bring along. */
   readonly kinds: KindRegistry;
+  /** Apps that are there for as long as a pull request is open: whoever closes it means what goes then. */
+  readonly previews?: ReadonlySet<string>;
 }
 
 export const NOTHING_DESIRED: Desired = { state: new Map(), custom: new Map(), kinds: NO_CUSTOM_KINDS };

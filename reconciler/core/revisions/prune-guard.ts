@@ -1,6 +1,14 @@
 /** The prune limit where the commit itself does not say one, and where it does not hold. */
 import type { Cluster } from '../../../contracts/objects/index.ts';
-import { ORIGIN_ANNOTATION, overPruneLimit, pruneLimit, type Plan, type Refusal } from '../diff/index.ts';
+import {
+  deletedOf,
+  ORIGIN_ANNOTATION,
+  overPruneLimit,
+  pruneLimit,
+  type Plan,
+  type PlanInput,
+  type Refusal,
+} from '../diff/index.ts';
 import type { Desired } from '../manifests/index.ts';
 
 /** Newest commits of a branch that are looked at for one with the same files. */
@@ -11,16 +19,23 @@ export const RESTORED_WITHIN = 50;
  * such a commit deletes with everything else, or to the default where there is none. Empty where the revision has a
  * Cluster (the plan's own check looks at that one) or the limit is kept.
  */
-export function pruneGuard(inForce: Cluster | undefined, desired: Desired, live: number, plan: Plan): Refusal[] {
+export function pruneGuard(
+  inForce: Cluster | undefined,
+  desired: Desired,
+  live: number,
+  plan: Plan,
+  disposable?: PlanInput['disposable'],
+): Refusal[] {
   if ([...desired.state.values()].some((d) => d.object.kind === 'Cluster')) return [];
-  const over = overPruneLimit(inForce?.spec.sync ?? {}, plan.counts.delete, Math.max(live - plan.counts.delete, 0));
+  const deleted = deletedOf(plan, disposable);
+  const over = overPruneLimit(inForce?.spec.sync ?? {}, deleted, Math.max(live - plan.counts.delete, 0));
   if (!over) return [];
   const file = inForce?.metadata.annotations?.[ORIGIN_ANNOTATION]?.replace(/:\d+$/, '') ?? 'plumbline.yaml';
   return [
     pruneLimit(
       { file, line: 1, column: 1 },
       inForce ? `${over.message}; the Cluster is among them` : over.message,
-      plan.counts.delete,
+      deleted,
     ),
   ];
 }

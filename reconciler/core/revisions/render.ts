@@ -85,7 +85,17 @@ export async function renderFiles(
   const expansion =
     sets.length === 0
       ? NOTHING_EXPANDED
-      : await expandSets({ sets, written, machines: machinesIn(first.parsed), tree, read, cache, run });
+      : await expandSets({
+          sets,
+          written,
+          machines: machinesIn(first.parsed),
+          tree,
+          read,
+          cache,
+          sources,
+          objects: valueObjects(first.parsed),
+          run,
+        });
   const division = divide(selected, loose, { written, sets, expansion });
   const plain = new Set(division.plain.map(({ path }) => path));
   const objects = valueObjects(first.parsed.filter(({ path }) => plain.has(path)));
@@ -122,11 +132,13 @@ export async function renderFiles(
         : notRendered(selected.sources, renderings)),
     ]),
   );
-  const used = usedSources(renderings.flatMap((each) => each.used ?? []));
+  const used = usedSources([...expansion.listings, ...renderings.flatMap((each) => each.used ?? [])]);
+  const { previews } = expansion;
   const leftOut = renderings.flatMap(({ app, isLeftOut }) => (isLeftOut ? [app] : []));
   return {
     ...rendering,
     ...(leftOut.length > 0 && { leftOut }),
+    ...(previews.length > 0 && { previews: new Set(previews) }),
     rendered: made,
     ...(used.length > 0 && { sources: used }),
   };

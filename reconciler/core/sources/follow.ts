@@ -7,11 +7,17 @@ export type Followed =
   /** A range of versions: the highest one among the tags that is in it. */
   | { readonly semver: string };
 
-/** What of another repository is read: what is followed of it, or one commit. */
-export type Chosen = Followed | { readonly commit: string };
+/** What of another repository is read: what is followed of it, one commit, or which pull requests are open. */
+export type Chosen =
+  | Followed
+  | { readonly commit: string }
+  | {
+      readonly pullRequests: { readonly forge: 'github' | 'gitlab' | 'gitea'; readonly repository: string };
+    };
 
-/** As {@link followedWords}, or `commit 3f29c1a0b7d4`. */
+/** As {@link followedWords}, or `commit 3f29c1a0b7d4`, or `open pull requests of shop/web`. */
 export function chosenWords(chosen: Chosen): string {
+  if ('pullRequests' in chosen) return `open pull requests of ${chosen.pullRequests.repository}`;
   return 'commit' in chosen ? `commit ${chosen.commit.slice(0, SHORT_ID)}` : followedWords(chosen);
 }
 

@@ -6,7 +6,15 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { CommandSources } from '../../../cli/other-repositories.ts';
 import type { App } from '../../../contracts/objects/index.ts';
 import { otherRepositories } from '../../../reconciler/adapters/git/index.ts';
-import { SourceAuth, UNOPENED_AUTH, wantedSource } from '../../../reconciler/core/apps/other-sources.ts';
+import { keptListings } from '../../../reconciler/adapters/forges/index.ts';
+import { MemoryPullRequests } from '../../../reconciler/adapters/memory/pull-requests.ts';
+import {
+  SourceAuth,
+  UNOPENED_AUTH,
+  wantedSource,
+  type WantedSource,
+} from '../../../reconciler/core/apps/other-sources.ts';
+import { readListing } from '../../../reconciler/core/apps/pull-requests.ts';
 import { isNoValue } from '../../../reconciler/core/apps/object-values.ts';
 import type { Position } from '../../../reconciler/core/manifests/types.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
@@ -146,6 +154,55 @@ describe('an App of another repository, on the command line', () => {
     } finally {
       await fetched.close();
     }
+  });
+
+  it('of a list of pull requests takes the one that the control plane here saw last, and asks nobody', async () => {
+    const home = join(dir, 'home');
+    const wanted: WantedSource = {
+      id: '0123456789abcdef',
+      url: 'https://localhost:1',
+      follows: { pullRequests: { forge: 'gitea', repository: 'shop/web' } },
+      auth: undefined,
+    };
+    const answer = async (): Promise<readonly [string, string]> => {
+      const sources = new CommandSources(inPatience(60_000), home);
+      const found = await sources.open(wanted);
+      const listed = found.ok ? await readListing(found) : [];
+      await sources.close();
+      return [found.ok ? found.commit : found.message, JSON.stringify(listed)];
+    };
+    assert.deepEqual(await answer(), [
+      `open pull requests of shop/web are known to the control plane alone, and none has kept them in ${home}`,
+      '[]',
+    ]);
+    const forges = new MemoryPullRequests();
+    const number = 7;
+    const found = {
+      number,
+      title: '',
+      branch: 'b',
+      targetBranch: 'main',
+      headSha: '7'.repeat(40),
+      labels: [],
+      author: '',
+    };
+    forges.repositories.set('shop/web', [{ ...found, isForeign: false }]);
+    const hints = (): AsyncIterable<never> => assert.fail('nobody waits here');
+    const listings = keptListings({ dir: join(home, 'pull-requests'), forges, hints });
+    const known = await (await listings.open(wanted)).newest(inPatience(60_000));
+    assert.deepEqual(await answer(), [known, JSON.stringify([found])]);
+    // What is in force and what was seen last stays, and the rest goes.
+    forges.repositories.set('shop/web', []);
+    const later = await (await listings.open(wanted)).newest(inPatience(60_000));
+    await listings.forgetAllBut(new Map([[wanted.id, known]]));
+    assert.deepEqual(
+      readdirSync(join(home, 'pull-requests', wanted.id)).sort(),
+      [`${known}.json`, `${later}.json`].sort(),
+    );
+    await listings.forgetAllBut(new Map([[wanted.id, later]]));
+    assert.deepEqual(await answer(), [later, '[]']);
+    await listings.forgetAllBut(new Map());
+    assert.deepEqual(readdirSync(join(home, 'pull-requests')), []);
   });
 
   it('whose Secret is encrypted is left out where nobody has fetched it, and that is said', async () => {

@@ -1,10 +1,12 @@
 /** A sync controller over a real bare repository and a store in this process. */
 import {
+  hintsFrom,
   type Nudges,
   openGitPublisher,
   openGitSource,
   otherRepositories,
 } from '../../../reconciler/adapters/git/index.ts';
+import { HttpPullRequests, keptListings } from '../../../reconciler/adapters/forges/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
 import { MemoryWorkQueue } from '../../../reconciler/adapters/memory/work-queue.ts';
 import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
@@ -77,7 +79,15 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
   const otherSources =
     options.othersDir === undefined
       ? undefined
-      : new OtherSources({ repositories: otherRepositories(options.othersDir, options.nudges), clock });
+      : new OtherSources({
+          repositories: otherRepositories(options.othersDir, options.nudges),
+          listings: keptListings({
+            dir: `${options.othersDir}.listings`,
+            forges: new HttpPullRequests({ clock }),
+            hints: (seconds, signal) => hintsFrom({ folders: [], nudges: options.nudges }, seconds, signal),
+          }),
+          clock,
+        });
   const sync = new SyncController('main', {
     git,
     view: cache,

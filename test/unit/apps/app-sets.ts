@@ -1,6 +1,7 @@
 /** A commit with AppSets, expanded as for a render. */
 import { createHash } from 'node:crypto';
 import type { App } from '../../../contracts/objects/index.ts';
+import type { AppSources } from '../../../reconciler/core/apps/other-sources.ts';
 import { formatDiagnostic, ManifestCache, type Rendering } from '../../../reconciler/core/manifests/index.ts';
 import { renderFiles } from '../../../reconciler/core/revisions/render.ts';
 
@@ -15,7 +16,7 @@ export interface Expanded extends Rendering {
   readonly reads: readonly string[];
 }
 
-export async function expanded(tree: Tree, cache = new ManifestCache()): Promise<Expanded> {
+export async function expanded(tree: Tree, cache = new ManifestCache(), sources?: AppSources): Promise<Expanded> {
   const reads: string[] = [];
   const files = Object.entries(tree).map(([path, contents]) => ({
     path,
@@ -30,6 +31,7 @@ export async function expanded(tree: Tree, cache = new ManifestCache()): Promise
       return Promise.resolve(Buffer.from(typeof contents === 'string' ? contents : ''));
     },
     cache,
+    sources && { sources },
   );
   const apps = [...rendering.state.values()].flatMap(({ object }) => (object.kind === 'App' ? [object] : []));
   apps.sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));

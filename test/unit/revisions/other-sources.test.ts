@@ -18,20 +18,32 @@ interface Situation {
   readonly there?: readonly string[];
   /** Two that do not go together. */
   readonly clash?: readonly [string, string];
+  /** Those that are lists of pull requests. */
+  readonly lists?: readonly string[];
+  /** By the commit of a list, sources of which a commit is wanted that cannot be had. */
+  readonly brings?: Readonly<Record<string, readonly string[]>>;
 }
 
-function reader({ newest, wrong = [], there, clash }: Situation): RevisionReader {
+function reader({ newest, wrong = [], there, clash, lists = [], brings = {} }: Situation): RevisionReader {
   return {
     async read(sha: string, _signal: AbortSignal, policy: SourcePolicy = NEWEST) {
+      const listed = lists.map((id) => (policy(id) === 'newest' ? newest[id] : policy(id)) ?? '');
+      const gone = new Set(listed.flatMap((commit) => brings[commit] ?? []));
       const sources = Object.keys(newest).map((id): SourcePin => {
         const choice = policy(id);
-        const wanted = choice === 'newest' ? newest[id] : choice === 'none' ? undefined : choice;
+        const wanted =
+          choice === 'none' || (choice === 'newest' && gone.has(id))
+            ? undefined
+            : choice === 'newest'
+              ? newest[id]
+              : choice;
         const commit = wanted !== undefined && (there ?? [wanted]).includes(wanted) ? wanted : undefined;
         return {
           id,
           url: id,
           follows: 'branch main',
-          apps: [id],
+          apps: lists.includes(id) ? [] : [id],
+          ...(lists.includes(id) && { sets: [id] }),
           ...(commit === undefined ? { problem: 'away' } : { commit }),
         };
       });
@@ -92,6 +104,38 @@ describe('which commits of other repositories are taken', () => {
       ['b'],
     ]);
     assert.deepEqual(await best({ newest: { a: undefined } }, { a: undefined }, 'a'), [{ a: undefined }, ['a']]);
+  });
+  it('the newest list first: a wrong commit of one request holds that one alone', async () => {
+    const situation = { newest: { a: 'a2', b: 'b2', z: 'z2' }, lists: ['z'], clash: ['a2', 'z1'] as [string, string] };
+    assert.deepEqual(await best({ ...situation, wrong: ['b2'] }, { a: 'a1', b: 'b1', z: 'z1' }, 'a', 'b', 'z'), [
+      { a: 'a2', b: 'b1', z: 'z2' },
+      ['b'],
+    ]);
+  });
+  it('the list that is in force, where the newest one is of what cannot be had', async () => {
+    const newest = { a: 'a2', z: 'z2' };
+    assert.deepEqual(await best({ newest, lists: ['z'], brings: { z2: ['a'] } }, { z: 'z1' }, 'a', 'z'), [
+      { a: 'a2', z: 'z1' },
+      ['z', 'a'],
+    ]);
+  });
+  it('no list of a new set that cannot be asked for; of one in force nothing is done without it', async () => {
+    const away = { newest: { z: undefined }, lists: ['z'] };
+    assert.deepEqual(await best(away, {}), [{ z: undefined }, ['z']]);
+    await assert.rejects(best(away, {}, 'z'), { code: 'SourceUnavailable', message: /AppSet z is of z: away/ });
+    assert.deepEqual(await best(away, { z: 'z1' }, 'z'), [{ z: 'z1' }, ['z']]);
+    await assert.rejects(best({ ...away, there: [] }, { z: 'z1' }, 'z'), { code: 'SourceUnavailable' });
+  });
+  it('nothing to fall back on that lacks what is in force', async () => {
+    const situation = { newest: { z: 'z2' }, lists: ['z'], there: ['z2'] };
+    const { rendering, settled } = await bestRendering(
+      reader(situation),
+      'sha',
+      status({ z: 'z1' }),
+      view('z'),
+      signal,
+    );
+    assert.equal(settled, rendering);
   });
   it('nothing at all, where Apps are in force of which no commit is known or to be had', async () => {
     await assert.rejects(best({ newest: { a: undefined } }, {}, 'a'), { code: 'SourceUnavailable' });

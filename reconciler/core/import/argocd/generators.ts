@@ -66,6 +66,13 @@ export class Generators {
       case 'clusters':
         this.#report.changed(at, 'a generator of clusters gives this one alone', 'there is one cluster');
         return [{ ...LOCAL, ...this.#values(value, LOCAL) }];
+      case 'pullRequest':
+        this.#report.lost(
+          at,
+          'the generator pullRequest gives no App here: which are open is not in the tree',
+          'write an AppSet with the generator pullRequests, and headSha as commit of spec.source',
+        );
+        return [];
       default:
         this.#report.lost(
           at,

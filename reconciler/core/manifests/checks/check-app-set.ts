@@ -1,11 +1,11 @@
 /** AppSet: what can be said of it before its generators are asked. */
-import type { AppSet, AppSetSpec } from '../../../../contracts/objects/index.ts';
+import { FORGES, type AppSet, type AppSetPullRequests, type AppSetSpec } from '../../../../contracts/objects/index.ts';
 import { isWrong, setText } from '../../apps/set-text.ts';
 import { isList, isObject } from '../../fields/json.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import type { CheckContext } from './context.ts';
 
-export const GENERATOR_NAMES = ['list', 'directories', 'files', 'machines'] as const;
+export const GENERATOR_NAMES = ['list', 'directories', 'files', 'machines', 'pullRequests'] as const;
 /** Of Argo CD's, which make elements of those of others. */
 const COMBINING = ['matrix', 'merge'] as const;
 /** Values of a template, each with its field: far more than an App has. */
@@ -42,6 +42,7 @@ export function checkAppSet({ spec }: AppSet, { error }: CheckContext): void {
         given.length === 0 ? `needs one of ${GENERATOR_NAMES.join(', ')}` : `may have only one of ${given.join(', ')}`,
         'generators stand beside each other in the list: what all of them give is the set',
       );
+    else if (generator.pullRequests) checkPullRequests(generator.pullRequests, [...path, 'pullRequests'], error);
   });
   let count = 0;
   for (const { path, value } of valuesIn(spec.template, ['spec', 'template'])) {
@@ -55,6 +56,23 @@ export function checkAppSet({ spec }: AppSet, { error }: CheckContext): void {
     const text = setText(value);
     if (isWrong(text)) error('InvalidValue', path, text.wrong, VARIABLE_HINT);
   }
+}
+
+function checkPullRequests(asked: AppSetPullRequests, path: FieldPath, error: CheckContext['error']): void {
+  const given = FORGES.filter((name) => asked[name] !== undefined);
+  if (given.length !== 1)
+    error(
+      given.length === 0 ? 'MissingField' : 'InvalidValue',
+      path,
+      given.length === 0 ? `needs one of ${FORGES.join(', ')}` : `may have only one of ${given.join(', ')}`,
+    );
+  if (asked.gitea && asked.gitea.url === undefined)
+    error(
+      'MissingField',
+      [...path, 'gitea'],
+      'needs url: there is no public one that is meant',
+      'such as https://codeberg.org',
+    );
 }
 
 const VARIABLE_HINT = 'variables are ${NAME}, without a default; write $${ for the two characters themselves';
