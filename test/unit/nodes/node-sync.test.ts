@@ -12,13 +12,11 @@ import {
 import { Claim, NODE_PATHS } from '../../../contracts/agent/index.ts';
 import { MemoryNodeTransport } from '../../../reconciler/adapters/memory/node-transport.ts';
 import { importLate } from '../../../reconciler/controllers/nodes/late-import.ts';
-import { SystemClock } from '../../../reconciler/adapters/system/clock.ts';
 import type { NodeSync } from '../../../reconciler/controllers/nodes/node-sync.ts';
 import { inTime } from '../../support/in-time.ts';
 import { replicaSetWith } from '../../../reconciler/core/workloads/template.ts';
 import { cluster, deployment, machine, pod } from '../controllers/objects.ts';
 import { world, type World } from '../runtime/world.ts';
-import { polled } from '../../support/patience.ts';
 import { FakeAgent, NODE_REPORT } from './fake-agent.ts';
 import { sliceOf, stored } from './stored.ts';
 import { EPOCH, startSync, takeAll } from './sync.ts';
@@ -28,14 +26,6 @@ const running: PodStatus = {
   podIP: '198.19.1.2',
   conditions: [{ type: 'Ready', status: 'True', lastTransitionTime: '2026-01-01T00:00:00Z' }],
 };
-
-/** One that is ahead of the system's from some moment on. */
-class AheadClock extends SystemClock {
-  ahead = 0;
-  override monotonic(): number {
-    return super.monotonic() + this.ahead;
-  }
-}
 
 describe('node sync', () => {
   let w: World;
@@ -386,35 +376,6 @@ describe('node sync', () => {
     const last = nodeCondition('Ready')?.lastHeartbeatTime ?? '';
     await w.clock.sleep(700);
     assert.ok(Date.parse(nodeCondition('Ready')?.lastHeartbeatTime ?? '') - Date.parse(last) <= 300);
-  });
-
-  it('brings an agent that was quiet what it missed, also where it answers and says nothing by itself', async () => {
-    await sync.close(100);
-    // It is asked every two seconds, and has as long to answer.
-    await w.change(objectKey('Cluster', undefined, 'lab'), (now) => ({
-      ...now,
-      spec: { ...now.spec, nodes: { ...now.spec.nodes, monitorGracePeriodSeconds: 8 } },
-    }));
-    const clock = new AheadClock();
-    // Beats that nobody writes down bring nothing along.
-    sync = await startSync(w, transport, { clock, heard: () => undefined });
-    takeAll(sync, EPOCH);
-    await w.until(() => sync.connectionTo('n1') !== undefined, 'a connection');
-    const lane = `nodes.${sync.shardOf('n1')}` as const;
-    const passes = (): number | undefined => {
-      const stats = w.queue.stats().get(lane);
-      return stats?.running === 0 && stats.depth === 0 ? stats.work.count : undefined;
-    };
-    let answer = (): void => undefined;
-    agent.slow = new Promise((resolve) => (answer = resolve));
-    const { asked } = agent;
-    await agent.until(() => agent.asked > asked);
-    clock.ahead = 60_000;
-    const before = await polled('what a connection begins with was pushed', passes, { timeoutMs: 10_000 });
-    await put(pod('p', { nodeName: 'n1' }));
-    await polled('a push finds nobody who is heard', () => (passes() ?? before) > before, { timeoutMs: 1500 });
-    answer();
-    await agent.until(() => agent.objects.has('pods/default/p'));
   });
 
   it('takes nothing from a node on the word of a store that was emptied', async () => {
