@@ -197,7 +197,11 @@ export const KINDS: { readonly [K in Kind]: KindInfo & { readonly apiVersion: Ob
   StatefulSet: { ...IDENTITIES.StatefulSet, manifest: StatefulSetManifest },
   Job: { ...IDENTITIES.Job, manifest: JobManifest },
   CronJob: { ...IDENTITIES.CronJob, manifest: CronJobManifest },
-  HorizontalPodAutoscaler: { ...IDENTITIES.HorizontalPodAutoscaler, manifest: HorizontalPodAutoscalerManifest },
+  HorizontalPodAutoscaler: {
+    ...IDENTITIES.HorizontalPodAutoscaler,
+    manifest: HorizontalPodAutoscalerManifest,
+    alsoReads: ['v1'],
+  },
   Pod: { ...IDENTITIES.Pod, manifest: PodManifest },
   PodTemplate: { ...IDENTITIES.PodTemplate, manifest: PodTemplateManifest },
   RuntimeClass: { ...IDENTITIES.RuntimeClass, manifest: RuntimeClassManifest },

@@ -19,8 +19,15 @@ export const POD_GROUP_LABEL = 'scheduling.x-k8s.io/pod-group';
 /** The scheduler that pods are given to which name none. */
 export const DEFAULT_SCHEDULER_NAME = 'default-scheduler';
 
-/** The namespace of objects that name none. It is always there, and what is in it never goes with it. */
+/** The namespace of objects that name none. */
 export const DEFAULT_NAMESPACE = 'default';
+
+/**
+ * Namespaces that are there without a manifest, and what is in them never goes with them. Source: Kubernetes, the system
+ * namespaces controller and `immortalNamespaces` of the namespace lifecycle; `kube-public` and `kube-node-lease` are of
+ * its API server, and of no use here.
+ */
+export const STANDING_NAMESPACES: readonly string[] = [DEFAULT_NAMESPACE, 'kube-system'];
 
 /** The ServiceAccount of pods that name none; every namespace has it. */
 export const DEFAULT_SERVICE_ACCOUNT = 'default';

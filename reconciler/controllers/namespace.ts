@@ -1,15 +1,15 @@
 /**
- * Namespaces: `default` is always there; with any other goes what is in it, pods before all else: what they use and
+ * Namespaces: `default` and `kube-system` are always there; with any other goes what is in it, pods before all else: what they use and
  * what guards them is there until they have ended. Source: KEP-5080.
  */
 import {
   ALL_KINDS,
-  DEFAULT_NAMESPACE,
   KINDS,
   keyOf,
   NAMESPACE_FINALIZER,
   objectKey,
   parseKey,
+  STANDING_NAMESPACES,
   type AnyStored,
   type Kind,
   type Namespace,
@@ -30,7 +30,7 @@ const NAMESPACED = ALL_KINDS.filter((kind) => KINDS[kind].namespaced);
 function decide(key: ObjectKey, { view }: PassContext): AnyDecision {
   const { name } = parseKey(key);
   const namespace = view.get(objectKey('Namespace', undefined, name));
-  if (!namespace && name === DEFAULT_NAMESPACE) {
+  if (!namespace && STANDING_NAMESPACES.includes(name)) {
     const made: Namespace = {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -82,10 +82,13 @@ function homeOfGone(
   return home && isTerminating(home) ? [key] : [];
 }
 
-const DEFAULT_KEY = objectKey('Namespace', undefined, DEFAULT_NAMESPACE);
-const askDefault = (): readonly ObjectKey[] => [DEFAULT_KEY];
+const STANDING_KEYS = STANDING_NAMESPACES.map((name) => objectKey('Namespace', undefined, name));
+const askStanding = (): readonly ObjectKey[] => STANDING_KEYS;
 
-/** The second one finds out after a start that `default` is missing: then only keys of what exists are looked at. */
+/**
+ * The second one finds out after a start that one of those that are always there is missing: then only keys of what
+ * exists are looked at.
+ */
 export const namespaceControllers: readonly Controller[] = [
   {
     name: 'namespace-controller',
@@ -93,17 +96,19 @@ export const namespaceControllers: readonly Controller[] = [
     worksOnGone: true,
     watches: {
       ...Object.fromEntries(NAMESPACED.map((kind) => [kind, homeOfGone])),
-      Cluster: askDefault,
-      Source: askDefault,
-      Machine: askDefault,
+      Cluster: askStanding,
+      Source: askStanding,
+      Machine: askStanding,
     },
     custom: { concerns: () => false, watch: homeOfGone, decide: () => ({ steps: [] }) },
     decide,
   },
   {
-    name: 'default-namespace-controller',
+    name: 'standing-namespaces-controller',
     kind: 'Cluster',
     watches: {},
-    decide: (_key, context) => (context.view.get(DEFAULT_KEY) ? { steps: [] } : decide(DEFAULT_KEY, context)),
+    decide: (_key, context) => ({
+      steps: STANDING_KEYS.flatMap((key) => (context.view.get(key) ? [] : decide(key, context).steps)),
+    }),
   },
 ];

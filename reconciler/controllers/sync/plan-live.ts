@@ -1,6 +1,6 @@
 /** The plan of a revision against the live state: the same one whether it is shown or executed. */
 import {
-  DEFAULT_NAMESPACE,
+  STANDING_NAMESPACES,
   isCustom,
   keyOf,
   type AnyKey,
@@ -137,7 +137,7 @@ function healthOf(object: AnyStored, view: StoreView): Health {
 
 function endingNamespace({ action, object }: AnyPlanItem): string | undefined {
   const { name } = object.metadata;
-  return action === 'delete' && object.kind === 'Namespace' && !isCustom(object) && name !== DEFAULT_NAMESPACE
+  return action === 'delete' && object.kind === 'Namespace' && !isCustom(object) && !STANDING_NAMESPACES.includes(name)
     ? name
     : undefined;
 }

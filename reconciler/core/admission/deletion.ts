@@ -4,7 +4,7 @@
  * (BeforeDelete).
  */
 import {
-  DEFAULT_NAMESPACE,
+  STANDING_NAMESPACES,
   FOREGROUND_FINALIZER,
   isCustom,
   keyOf,
@@ -78,13 +78,13 @@ function withPropagation(
 
 /**
  * A Namespace waits for what is in it from the first request on. Kubernetes gives it the finalizer when it is made, in
- * `spec.finalizers`; set here, there is none to be lost before. What is in `default` stays, so it waits for nothing.
+ * `spec.finalizers`; set here, there is none to be lost before. What is in one that never goes stays, so it waits for nothing.
  */
 function withContents(old: AnyStored, finalizers: readonly string[]): readonly string[] {
   const waits =
     !isCustom(old) &&
     descriptorOf(old.kind).deletion === 'after its contents' &&
-    old.metadata.name !== DEFAULT_NAMESPACE &&
+    !STANDING_NAMESPACES.includes(old.metadata.name) &&
     old.metadata.deletionTimestamp === undefined;
   return waits && !finalizers.includes(NAMESPACE_FINALIZER) ? [...finalizers, NAMESPACE_FINALIZER] : finalizers;
 }

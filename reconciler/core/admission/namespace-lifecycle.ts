@@ -1,16 +1,16 @@
 /**
- * Nothing new comes into a namespace that is going, and `default` never goes. Source: Kubernetes,
+ * Nothing new comes into a namespace that is going, and `default` and `kube-system` never go. Source: Kubernetes,
  * plugin/namespace/lifecycle/admission.go (`immortalNamespaces`).
  */
-import { DEFAULT_NAMESPACE, objectKey, type AnyObject, type Namespace } from '../../../contracts/objects/index.ts';
+import { STANDING_NAMESPACES, objectKey, type AnyObject, type Namespace } from '../../../contracts/objects/index.ts';
 import type { CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 /**
- * Whether what is in the namespace goes. Kubernetes refuses to delete `default`; here a commit that drops its manifest
+ * Whether what is in the namespace goes. Kubernetes refuses to delete those two; here a commit that drops its manifest
  * is in force, and gives back the namespace that is there without one.
  */
 export function isTerminating({ metadata }: Namespace): boolean {
-  return metadata.deletionTimestamp !== undefined && metadata.name !== DEFAULT_NAMESPACE;
+  return metadata.deletionTimestamp !== undefined && !STANDING_NAMESPACES.includes(metadata.name);
 }
 
 /**

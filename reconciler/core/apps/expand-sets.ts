@@ -287,9 +287,10 @@ function appOf(
     return undefined;
   }
   const findings = template.findings();
-  const result: ReadResult = { objects: [], custom: [], refused: [] };
+  const result: ReadResult = { objects: [], custom: [], refused: [], rights: [] };
   readObjects(filled.root, findings, result, DEFAULT_NAMESPACE);
-  const made = { path, oid, bytes: filled.size, ...result, diagnostics: findings.sorted() };
+  const { objects, custom, refused } = result;
+  const made = { path, oid, bytes: filled.size, objects, custom, refused, diagnostics: findings.sorted() };
   cache.set(made);
   return made;
 }

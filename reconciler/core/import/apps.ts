@@ -1,5 +1,5 @@
 /** Apps that an import makes: each with a name of its own, in a file of its own. */
-import { OWN_API_VERSION } from '../../../contracts/objects/index.ts';
+import { OWN_API_VERSION, STANDING_NAMESPACES } from '../../../contracts/objects/index.ts';
 import type { Position } from '../manifests/index.ts';
 import type { Chart } from './chart.ts';
 import { withoutSecrets } from './helm-values.ts';
@@ -60,9 +60,9 @@ export class Apps {
 
   /** `made`: Namespaces that the tree makes. Those of Apps that it does not make are added. */
   files(report: Report, made: ReadonlySet<string>): OutputFile[] {
-    for (const { namespace } of this.#drafts)
-      if (namespace !== undefined && namespace !== 'default') this.needNamespace(namespace);
+    for (const { namespace } of this.#drafts) if (namespace !== undefined) this.needNamespace(namespace);
     for (const name of made) this.#namespaces.delete(name);
+    for (const name of STANDING_NAMESPACES) if (!this.#namespaces.get(name)) this.#namespaces.delete(name);
     const names = this.#named();
     const files = [...names].map(([name, draft]) => ({
       path: `${APPS_FOLDER}/${name}.yaml`,

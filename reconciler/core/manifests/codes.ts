@@ -35,6 +35,7 @@ export const DIAGNOSTIC_CODES = [
   'UnknownKind',
   'ManagedKind',
   'WrongApiVersion',
+  'RightsLeftOut',
   'KindTaken',
   'ObjectTooLarge',
   // What is encrypted in it

@@ -1,5 +1,5 @@
 /** All files of a revision to one desired state, checked against each other. */
-import { DEFAULT_NAMESPACE, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
+import { STANDING_NAMESPACES, isCustom, KINDS, namesOf, type ObjectKey } from '../../../contracts/objects/index.ts';
 import { finish, type Paced } from '../paced.ts';
 import { UNREAD_CODES } from './codes.ts';
 import { checkAppOrder, withAppPolicies } from './compose-apps.ts';
@@ -151,7 +151,7 @@ function checkNamespaces(
   suggestions: Suggestions,
   tell: Tell,
 ): void {
-  const names = [DEFAULT_NAMESPACE, ...namesOf('Namespace', declared)];
+  const names = [...STANDING_NAMESPACES, ...namesOf('Namespace', declared)];
   const known = new Set(names);
   for (const desired of objects) {
     const { namespace } = desired.object.metadata;

@@ -7,7 +7,7 @@ import { DEFAULT_NAMESPACE } from '../../../contracts/objects/index.ts';
 import { decodeUtf8 } from './decode-text.ts';
 import { Findings } from './findings.ts';
 import { isJsonManifest } from './is-json-manifest.ts';
-import { readObjects, type ReadResult } from './read-object.ts';
+import { readObjects, tellRights, type ReadResult } from './read-object.ts';
 import { readingYaml } from './read-yaml.ts';
 import { fileTooLarge, MAX_FILE_BYTES } from './select-files.ts';
 import type { Diagnostic, ParsedFile } from './types.ts';
@@ -56,26 +56,30 @@ export function* parsingManifest(
 
   const lines = new LineCounter();
   const findings = new Findings(path, lines, text);
-  const result: ReadResult = { objects: [], custom: [], refused: [] };
+  const result: ReadResult = { objects: [], custom: [], refused: [], rights: [] };
   const written = yield* readingYaml(text, lines, findings, json ? 'JSON' : 'YAML');
   const { documents, envelopes } = MAY_BE_ENCRYPTED.test(text)
     ? unsealDocuments(written, findings, opened)
     : { documents: written, envelopes: [] };
   for (const { root, sound } of documents) {
     yield;
-    const read: ReadResult = { objects: [], custom: [], refused: result.refused };
+    const read: ReadResult = { ...result, objects: [], custom: [] };
     readObjects(root, findings, read, namespace);
     if (sound) {
       result.objects.push(...read.objects);
       result.custom.push(...read.custom);
     } else result.refused.push(...read.objects.map((o) => o.key));
   }
+  const { objects, custom, refused } = result;
+  tellRights(result.rights, findings);
   const sealed = envelopes.map(({ envelope, offset }) => ({ envelope, position: findings.position(offset) }));
   return {
     path,
     oid,
     bytes: bytes.byteLength,
-    ...result,
+    objects,
+    custom,
+    refused,
     diagnostics: findings.sorted(),
     ...(sealed.length > 0 && { sealed }),
   };

@@ -16,6 +16,7 @@ import type { Findings } from './findings.ts';
 import { fieldMarks } from './marks.ts';
 import { explainPart, explainShape } from './explain-shape.ts';
 import { KUBERNETES_GROUPS, OWN_GROUP } from './kubernetes-groups.ts';
+import { inOwnVersion, isAlsoRead, isOlderVersion } from './older-versions.ts';
 import { readCustom } from './read-custom.ts';
 import { suggest } from './suggest.ts';
 import type { CustomManifest, DesiredObject } from './types.ts';
@@ -36,6 +37,8 @@ export interface ReadResult {
   readonly custom: CustomManifest[];
   /** Keys of objects that are written here but were refused. */
   readonly refused: ObjectKey[];
+  /** Objects that give rights in Kubernetes' API: see {@link tellRights}. */
+  readonly rights: { readonly kind: string; readonly name: string; readonly offset: number }[];
 }
 
 const WRITABLE_KINDS = ALL_KINDS.filter((kind) => KINDS[kind].manifest).sort();
@@ -83,6 +86,9 @@ const KUBERNETES_KINDS: ReadonlySet<string> = new Set([
 ]);
 
 const KUSTOMIZE_GROUP = 'kustomize.config.k8s.io';
+const RIGHTS_GROUP = 'rbac.authorization.k8s.io';
+/** They only ever give rights, so that without them nobody may do more. */
+const RIGHTS_KINDS: ReadonlySet<string> = new Set(['Role', 'ClusterRole', 'RoleBinding', 'ClusterRoleBinding']);
 
 /**
  * Reads what a document holds into `result`; a list (`List`, `PodList`) is read as its items. `namespace`: of namespaced
@@ -120,7 +126,11 @@ export function readObjects(root: YamlNode, findings: Findings, result: ReadResu
   const group = groupOf(textField(root, 'apiVersion') ?? '');
   const manifest = isKind(kind) ? KINDS[kind].manifest : undefined;
   if (group === KUSTOMIZE_GROUP) refuseKustomization(kind, root, findings);
-  else if (isForeign(group, kind)) readCustom(root, findings, result.custom);
+  else if (group === RIGHTS_GROUP && RIGHTS_KINDS.has(kind)) {
+    const metadata = root.fields.get('metadata')?.node;
+    const name = (metadata?.kind === 'map' ? textField(metadata, 'name') : undefined) ?? '';
+    result.rights.push({ kind, name, offset: offsetOf(root, ['kind'], 'value') });
+  } else if (isForeign(group, kind)) readCustom(root, findings, result.custom);
   else if (!isKind(kind) || !manifest) refuseKind(kind, root, findings);
   else readKind(kind, manifest, root, findings, result, namespace);
 }
@@ -170,6 +180,18 @@ function isForeign(group: string, kind: string): boolean {
   return suggest(kind, inGroup) === undefined;
 }
 
+/** Said once for all that a file has of them: the charts of most programs bring some, and few need them. */
+export function tellRights([first, ...others]: ReadResult['rights'], findings: Findings): void {
+  if (!first) return;
+  const more = others.length > 0 ? ` and ${others.length} more of group ${RIGHTS_GROUP}` : '';
+  findings.warning(
+    'RightsLeftOut',
+    first.offset,
+    `${first.kind} ${first.name.slice(0, 253)}${more} ${more === '' ? 'is' : 'are'} left out: what is given are rights in the API of Kubernetes, which is not there`,
+    'a program that only brings them along runs; one that asks that API does not',
+  );
+}
+
 function refuseKustomization(kind: string, root: YamlMap, findings: Findings): void {
   findings.error(
     'NeedsRendering',
@@ -213,10 +235,13 @@ function readKind(
   namespace: string,
 ): void {
   const errorsBefore = findings.errors;
-  checkApiVersion(kind, root, findings);
-  const own = inOwnVersion(kind, root);
-  const { value, plain, tree, refused } = explainShape(kind, manifest, own, findings);
   const key = identity(kind, root, namespace);
+  if (!checkApiVersion(kind, root, findings)) {
+    if (key) result.refused.push(key);
+    return;
+  }
+  const own = inOwnVersion(kind, root, findings);
+  const { value, plain, tree, refused } = explainShape(kind, manifest, own, findings);
   if (value !== undefined) {
     const object = withNamespace(kind, value, namespace);
     const place = (path: FieldPath, at: number | undefined): number => {
@@ -255,38 +280,29 @@ function isSet(node: YamlNode | undefined): boolean {
   return node !== undefined && !isNull(node);
 }
 
-function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): void {
+/** False where the manifest is of an older version, whose fields say nothing of how they are named in this one. */
+function checkApiVersion(kind: Kind, root: YamlMap, findings: Findings): boolean {
   const { apiVersion } = KINDS[kind];
   const node = root.fields.get('apiVersion')?.node;
-  if (!node || isNull(node))
+  if (!node || isNull(node)) {
     findings.error(
       'MissingField',
       offsetOf(root, ['kind'], 'key'),
       'apiVersion is required',
       `write apiVersion: ${apiVersion}`,
     );
-  else if (node.kind !== 'scalar' || (node.value !== apiVersion && !isAlsoRead(kind, node.value))) {
-    const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
-    findings.error(
-      'WrongApiVersion',
-      node.offset,
-      `${kind} has no apiVersion ${written}`,
-      `write apiVersion: ${apiVersion}`,
-    );
+    return true;
   }
-}
-
-function isAlsoRead(kind: Kind, apiVersion: unknown): boolean {
-  const { group, alsoReads = [] } = KINDS[kind];
-  return alsoReads.some((version) => apiVersion === `${group}/${version}`);
-}
-
-/** A manifest of a version that is read as the kind's own: as one of that. */
-function inOwnVersion(kind: Kind, root: YamlMap): YamlMap {
-  const field = root.fields.get('apiVersion');
-  if (field?.node.kind !== 'scalar' || !isAlsoRead(kind, field.node.value)) return root;
-  const node = { ...field.node, value: KINDS[kind].apiVersion };
-  return { ...root, fields: new Map([...root.fields, ['apiVersion', { ...field, node }]]) };
+  if (node.kind === 'scalar' && (node.value === apiVersion || isAlsoRead(kind, node.value))) return true;
+  const isOlder = node.kind === 'scalar' && isOlderVersion(node.value);
+  const written = node.kind === 'scalar' ? node.source.slice(0, 60) : 'this value';
+  findings.error(
+    'WrongApiVersion',
+    node.offset,
+    `${kind} has no apiVersion ${written}`,
+    `write apiVersion: ${apiVersion}${isOlder ? ', with the fields of that version' : ''}`,
+  );
+  return !isOlder;
 }
 
 function withNamespace(kind: Kind, object: KubeObject, namespace: string): KubeObject {

@@ -19,6 +19,12 @@ export interface UnknownField {
 /** More places than this are no help. */
 const MAX_PLACES = 3;
 
+const SERVER_FIELDS: ReadonlySet<string> = new Set(
+  ['uid', 'resourceVersion', 'deletionTimestamp', 'deletionGracePeriodSeconds', 'managedFields'].map(
+    (name) => `metadata.${name}`,
+  ),
+);
+
 const placesBySchema = new WeakMap<object, ReadonlyMap<string, readonly string[]>>();
 
 /**
@@ -57,6 +63,11 @@ export function explainUnknownField(
   const accepted = readKey(fields.notYet, name);
   if (accepted !== undefined) {
     if (isAccepted(accepted, said)) return { meant: undefined, issue: undefined };
+    if (SERVER_FIELDS.has(text))
+      return {
+        meant: undefined,
+        issue: issue('UnsupportedField', `${text} is written by the server, never in Git`, 'remove it'),
+      };
     return {
       meant: undefined,
       issue: issue(

@@ -96,7 +96,10 @@ describe('a Namespace that is deleted', () => {
     const ended = w.get(keyOf(held)) ?? assert.fail();
     w.apply({ steps: [{ do: 'update', object: { ...ended, metadata: { ...ended.metadata, finalizers: [] } } }] });
     w.settle();
-    assert.deepEqual([left(w, 'Pod'), left(w, 'ConfigMap'), left(w, 'Namespace')], [[], [], ['default']]);
+    assert.deepEqual(
+      [left(w, 'Pod'), left(w, 'ConfigMap'), left(w, 'Namespace')],
+      [[], [], ['default', 'kube-system']],
+    );
   });
 
   it('has no new pods in place of those that go', () => {
@@ -157,7 +160,7 @@ describe('a Namespace that a finalizer holds', () => {
     );
     w.apply({ steps: [{ do: 'update', object: { ...held, metadata: { ...held.metadata, finalizers: [] } } }] });
     w.settle();
-    assert.deepEqual(left(w, 'Namespace'), ['default']);
+    assert.deepEqual(left(w, 'Namespace'), ['default', 'kube-system']);
   });
   it('goes alone and is made anew when it is `default`, with all that is in it, and what is new', () => {
     const w = new World(allControllers());

@@ -262,9 +262,9 @@ const ROWS: readonly {
 }[] = [
   {
     title: 'the namespace default is gone',
-    by: 'default-namespace-controller',
+    by: 'standing-namespaces-controller',
     meanwhile: remove(objectKey('Namespace', undefined, 'default')),
-    holds: (w) => w.list('Namespace').length === 2,
+    holds: (w) => w.list('Namespace').length === 3,
   },
   {
     title: 'a namespace was told to go',

@@ -59,6 +59,29 @@ describe('a HorizontalPodAutoscaler as it is read', () => {
     assert.deepEqual(read(`${TARGET}\n  maxReplicas: 5\n  metrics: []`), spec);
   });
 
+  it('of autoscaling/v1 is one of v2 with its one measure', () => {
+    const ofV1 = (spec: string) =>
+      render({
+        'app.yaml': workload(''),
+        'hpa.yaml': autoscaler(`${TARGET}\n  maxReplicas: 5\n  ${spec}`, 'web', 'autoscaling/v1'),
+      });
+    const share = (percent: number) => [
+      { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: percent } } },
+    ];
+    for (const [spec, percent] of [
+      ['targetCPUUtilizationPercentage: 50', 50],
+      ['minReplicas: 1', 80],
+      ['targetCPUUtilizationPercentage: null', 80],
+    ] as const) {
+      const { state, diagnostics } = ofV1(spec);
+      assert.deepEqual(diagnostics.map(formatDiagnostic), []);
+      const found = state.get('horizontalpodautoscalers.autoscaling/default/web')?.object;
+      assert.ok(found?.kind === 'HorizontalPodAutoscaler');
+      assert.equal(found.apiVersion, 'autoscaling/v2');
+      assert.deepEqual(found.spec.metrics, share(percent));
+    }
+  });
+
   it('has whole rules both ways where it has a behavior', () => {
     const { behavior } = read(
       `${TARGET}\n  maxReplicas: 5\n  behavior: {scaleDown: {stabilizationWindowSeconds: 5, tolerance: 0.05}}`,
@@ -195,11 +218,11 @@ describe('a HorizontalPodAutoscaler that is refused', () => {
     });
   }
 
-  it('autoscaling/v1, with the version to write', () => {
-    const text = autoscaler(`${TARGET}\n  maxReplicas: 2`, 'web', 'autoscaling/v1');
+  it('autoscaling/v2beta2, with the version to write', () => {
+    const text = autoscaler(`${TARGET}\n  maxReplicas: 2`, 'web', 'autoscaling/v2beta2');
     assert.match(
       told({ 'hpa.yaml': text }).join('\n'),
-      /has no apiVersion autoscaling\/v1; write apiVersion: autoscaling\/v2/,
+      /has no apiVersion autoscaling\/v2beta2; write apiVersion: autoscaling\/v2, with/,
     );
   });
 

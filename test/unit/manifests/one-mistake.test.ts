@@ -368,9 +368,47 @@ const KINDS: readonly Case[] = [
   ],
   [
     'a kind of Kubernetes',
-    'apiVersion: rbac.authorization.k8s.io/v1\nkind: ▶ClusterRole\nmetadata: {name: a}\n',
+    'apiVersion: admissionregistration.k8s.io/v1\nkind: ▶ValidatingWebhookConfiguration\nmetadata: {name: a}\n',
     'UnknownKind',
-    /ClusterRole is a Kubernetes kind/,
+    /ValidatingWebhookConfiguration is a Kubernetes kind/,
+  ],
+  [
+    'rights in an API that is not there',
+    'apiVersion: rbac.authorization.k8s.io/v1\nkind: ▶ClusterRole\nmetadata: {name: a}\nrules: [{verbs: [get]}]\n',
+    'RightsLeftOut',
+    /^warning: ClusterRole a is left out: .* which is not there/,
+  ],
+  [
+    'rights, and who has them',
+    ['kind: ▶Role', 'kind: RoleBinding', 'kind: ClusterRole']
+      .map((kind) => `apiVersion: rbac.authorization.k8s.io/v1\n${kind}\nmetadata: {name: a}\n`)
+      .join('---\n'),
+    'RightsLeftOut',
+    /^warning: Role a and 2 more of group rbac\.authorization\.k8s\.io are left out/,
+  ],
+  [
+    'a version with other fields',
+    'apiVersion: ▶networking.k8s.io/v1beta1\nkind: Ingress\nmetadata: {name: a}\nspec:\n  backend: {serviceName: a, servicePort: 80}\n',
+    'WrongApiVersion',
+    /write apiVersion: networking\.k8s\.io\/v1, with the fields of that version/,
+  ],
+  [
+    'a field of another version of an autoscaler',
+    'apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}\n  maxReplicas: 3\n  ▶behavior: {}\n',
+    'UnknownField',
+    /^autoscaling\/v1 has no behavior; write apiVersion: autoscaling\/v2/,
+  ],
+  [
+    'a share of cpu that is none, of the older autoscaler',
+    'apiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\nspec:\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}\n  maxReplicas: 3\n  targetCPUUtilizationPercentage: ▶0\n',
+    'InvalidValue',
+    /averageUtilization must be/,
+  ],
+  [
+    'what a server gave an object',
+    configMap('  ▶uid: 6f1c0ac2\n  creationTimestamp: "2024-01-02T03:04:05Z"\n  generation: 3\ndata: {a: b}\n'),
+    'UnsupportedField',
+    /^metadata\.uid is written by the server, never in Git; remove it/,
   ],
   [
     'a group that Deployments left',
