@@ -277,6 +277,53 @@ describe('a tree of Flux', () => {
     assert.deepEqual(result.removed, ['apps/kustomization.yaml', 'apps/release.yaml', 'flux.yaml']);
   });
 
+  it('has an App for a folder in which nothing is left, where a component brings something into it', async () => {
+    const tree = {
+      'flux.yaml': `${REPOSITORY}---\n${kustomization('web', './apps/web', ['targetNamespace: default', 'components: [../../data, ../../alerts]', 'postBuild: { substitute: { APP: web } }'])}`,
+      'apps/web/release.yaml': release('web'),
+      'data/kustomization.yaml': 'kind: Component\nresources: [left.yaml]\n',
+      'data/left.yaml': MANIFEST,
+      'alerts/kustomization.yaml': 'kind: Component\nresources: [alert.yaml]\n',
+      'alerts/alert.yaml':
+        'apiVersion: notification.toolkit.fluxcd.io/v1beta3\nkind: Alert\nmetadata:\n  name: all\nspec: {}\n',
+    };
+    const result = importFlux(treeOf(tree), {});
+    assert.deepEqual(specOf(result, 'web-manifests'), {
+      path: 'apps/web',
+      namespace: 'default',
+      substitute: { values: { APP: 'web' }, strict: false },
+    });
+    assert.match(
+      result.files.find(({ path }) => path === 'apps/web/kustomization.yaml')?.text ?? '',
+      /^kind: Kustomization\ncomponents:\n {2}- \.\.\/\.\.\/data\n$/m,
+    );
+    const { diagnostics } = await rendered(plainFiles(resultOf(result, tree)));
+    assert.deepEqual(errorsOf(diagnostics), []);
+  });
+
+  it('gives a folder without one the kustomization that Flux makes for it, without what others have in it', () => {
+    const tree = {
+      'flux.yaml': `${kustomization('all', './apps')}---\n${kustomization('web', './apps/web', ['commonMetadata: { labels: { a: b } }'])}`,
+      'apps/home/kustomization.yaml': 'namespace: home\nresources: [left.yaml]\n',
+      'apps/home/left.yaml': MANIFEST,
+      'apps/web/left.yaml': MANIFEST,
+      'apps/web/db/left.yaml': MANIFEST,
+    };
+    const result = importFlux(treeOf(tree), {});
+    const resources = (folder: string): string | undefined =>
+      /resources:\n(.*)$/s.exec(
+        result.files.find(({ path }) => path === `${folder}/kustomization.yaml`)?.text ?? '',
+      )?.[1];
+    assert.equal(resources('apps'), '  - home\n');
+    assert.equal(resources('apps/web'), '  - db/left.yaml\n  - left.yaml\n');
+    assert.deepEqual(specOf(result, 'all'), { path: 'apps' });
+    assert.deepEqual(specOf(result, 'web'), {
+      path: 'apps/web',
+      kustomize: { commonMetadata: { labels: { a: 'b' } } },
+    });
+    assert.deepEqual(result.findings, []);
+  });
+
   it('keeps a component that still changes something', () => {
     const tree = {
       'flux.yaml': kustomization('a', './a'),

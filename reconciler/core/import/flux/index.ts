@@ -1,5 +1,5 @@
 /** A repository that Flux reads, as one of ours: the same tree, with Apps in place of the objects of Flux. */
-import { Apps } from '../apps.ts';
+import { Apps, type AppDraft } from '../apps.ts';
 import { textOf, within, type LocatedMap } from '../located.ts';
 import { editTree } from '../kustomize/edit.ts';
 import { inNamespace, KustomizeWalk, patchedAll, type Found, type Reached } from '../kustomize/walk.ts';
@@ -8,7 +8,8 @@ import { tellOfEncrypted } from '../encrypted-files.ts';
 import { madeNamespaces } from '../folders.ts';
 import { Report } from '../report.ts';
 import { sortedFiles, strayFiles } from '../stray-files.ts';
-import type { Imported, SourceTree } from '../types.ts';
+import type { Imported, OutputFile, SourceTree } from '../types.ts';
+import { manifestsText } from '../write-yaml.ts';
 import { readFluxKustomization, type FluxKustomization } from './kustomization.ts';
 import {
   DEFAULT_NAMESPACE,
@@ -94,7 +95,11 @@ class FluxImport {
     for (const path of [...edited.removed, ...[...this.#tree.paths].filter(isBootstrap)]) removed.add(path);
     const kept = new Map([...this.#tree.texts].filter(([path]) => !removed.has(path)));
     for (const { path, text } of edited.files) kept.set(path, text);
-    this.#folderApps(kept);
+    const written = this.#folderApps(kept);
+    for (const { path, text } of written) {
+      kept.set(path, text);
+      removed.delete(path);
+    }
     // What `flux bootstrap` made is gone, and objects of the tree may still be in its namespace.
     if ([...kept].some(([path, text]) => /\.ya?ml$/i.test(path) && IN_FLUX_SYSTEM.test(text)))
       this.#apps.needNamespace(DEFAULT_NAMESPACE);
@@ -106,7 +111,12 @@ class FluxImport {
     for (const path of stray.removed) kept.delete(path);
     tellOfEncrypted(kept, apps, this.#report);
     return {
-      files: sortedFiles([...edited.files.filter(({ path }) => !removed.has(path)), ...apps, ...stray.files]),
+      files: sortedFiles([
+        ...edited.files.filter(({ path }) => !removed.has(path)),
+        ...written,
+        ...apps,
+        ...stray.files,
+      ]),
       removed: [...removed, ...stray.removed].filter((path) => this.#tree.paths.has(path)).sort(),
       findings: this.#report.sorted(),
     };
@@ -193,22 +203,34 @@ class FluxImport {
     return found;
   }
 
-  /** Apps of the folders that still have manifests, now that the objects of Flux are out of them. */
-  #folderApps(kept: ReadonlyMap<string, string>): void {
+  /**
+   * Apps of the folders that still have manifests, now that the objects of Flux are out of them, or that components bring
+   * some into. Gives the kustomizations that Flux makes where a folder has none.
+   */
+  #folderApps(kept: ReadonlyMap<string, string>): readonly OutputFile[] {
+    const written: OutputFile[] = [];
     const paths = new Set(this.#made.map(({ path }) => path));
     for (const made of this.#made) {
-      const { path = '', name, key, at, targetNamespace, parameters, dependsOn, prune } = made;
+      const { path = '', name, key, at, targetNamespace, dependsOn, prune } = made;
+      // What held nothing but objects of Flux is gone; what was never there is told when the result is checked.
+      const components = made.components.filter((each) => {
+        const folder = resolvePath(path, each);
+        return folder === undefined || !this.#walk.folders.has(folder) || hasKustomization(folder, kept);
+      });
+      const parameters =
+        made.parameters || components.length > 0
+          ? { ...made.parameters, ...(components.length > 0 && { components }) }
+          : undefined;
       const below = [...kept.keys()].filter((file) => path === '' || file.startsWith(`${path}/`));
       const manifests = below.filter((file) => /\.ya?ml$/i.test(file) || /\/Kustomization$/.test(file));
-      if (manifests.length === 0) continue;
+      if (manifests.length === 0 && components.length === 0) continue;
       const prefix = path === '' ? '' : `${path}/`;
-      const hasFile = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'].some((file) =>
-        kept.has(`${prefix}${file}`),
+      const hasFile = hasKustomization(path, kept);
+      const inner = [...paths].flatMap((other) =>
+        other !== undefined && other !== path && other.startsWith(prefix) ? [`${other}/`] : [],
       );
-      const holds = [...paths].some(
-        (other) => other !== undefined && other !== path && (path === '' || other.startsWith(prefix)),
-      );
-      if (!hasFile && (holds || path === '')) {
+      const own = manifests.filter((file) => !inner.some((folder) => file.startsWith(folder)));
+      if (!hasFile && path === '') {
         const lost = parameters ?? this.#substituteOf(made);
         if (lost)
           this.#report.lost(
@@ -218,7 +240,18 @@ class FluxImport {
           );
         continue;
       }
-      if (!hasFile && this.#isOnlyKustomizations(manifests, prefix, kept)) continue;
+      if (!hasFile && own.length === 0 && components.length === 0) continue;
+      const isMade = !hasFile && (parameters !== undefined || inner.length > 0);
+      if (isMade) {
+        const resources = partsOf(own, prefix, kept);
+        // Components are named here: a kustomization of nothing is none to Kustomize.
+        const lists = {
+          resources: resources.length > 0 ? resources : undefined,
+          components: components.length > 0 ? components : undefined,
+        };
+        const text = manifestsText([{ object: { ...KUSTOMIZATION, ...lists } }]);
+        written.push({ path: `${prefix}kustomization.yaml`, text });
+      } else if (!hasFile && this.#isOnlyKustomizations(manifests, prefix, kept)) continue;
       this.#apps.add({
         keys: [key],
         name,
@@ -226,18 +259,13 @@ class FluxImport {
         at,
         path,
         namespace: targetNamespace,
-        kustomize: hasFile ? parameters : undefined,
+        kustomize: isMade ? withoutComponents(parameters ?? {}) : parameters,
         substitute: this.#substituteOf(made),
         dependsOn,
         prune,
       });
-      if (!hasFile && parameters)
-        this.#report.lost(
-          at,
-          `patches, images and names of Kustomization ${name} are not carried over: ${path} has no kustomization file`,
-          'add one, and lay them over it there',
-        );
     }
+    return written;
   }
 
   /** A folder without a kustomization, all of whose manifests belong to kustomizations below it: Flux would build each. */
@@ -304,4 +332,25 @@ class FluxImport {
       );
     }
   }
+}
+
+const KUSTOMIZATION = { apiVersion: 'kustomize.config.k8s.io/v1beta1', kind: 'Kustomization' };
+const KUSTOMIZATION_FILES = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
+
+function hasKustomization(folder: string, kept: ReadonlyMap<string, string>): boolean {
+  return KUSTOMIZATION_FILES.some((file) => kept.has(folder === '' ? file : `${folder}/${file}`));
+}
+
+/** What Flux lists in the kustomization that it makes: files, and whole folders that have one of their own. */
+function partsOf(manifests: readonly string[], prefix: string, kept: ReadonlyMap<string, string>): readonly string[] {
+  const parts = manifests.map((file) => {
+    const steps = file.slice(prefix.length).split('/');
+    const folders = steps.slice(1).map((_, i) => steps.slice(0, i + 1).join('/'));
+    return folders.find((folder) => hasKustomization(`${prefix}${folder}`, kept)) ?? steps.join('/');
+  });
+  return [...new Set(parts)].sort();
+}
+
+function withoutComponents({ components: _, ...others }: Readonly<Record<string, unknown>>): AppDraft['kustomize'] {
+  return Object.values(others).some((value) => value !== undefined) ? others : undefined;
 }

@@ -24,6 +24,8 @@ export interface FluxKustomization {
   readonly targetNamespace: string | undefined;
   readonly patches: readonly Patch[];
   readonly parameters: Json | undefined;
+  /** Folders of components, by their place from `path`. */
+  readonly components: readonly string[];
   readonly substitutes: ReadonlyMap<string, string>;
   /** In the order of Flux: later ones win, inline ones last. */
   readonly substituteFrom: readonly {
@@ -78,6 +80,7 @@ export function readFluxKustomization(
   const targetNamespace = spec.text('targetNamespace');
   const prune = spec.flag('prune') ?? false;
   const patches = patchesOf(map, '', walk);
+  const components = spec.texts('components');
   const parameters = parametersOf(spec, map, walk);
   const postBuild = spec.map('postBuild');
   const substitutes = postBuild.map('substitute');
@@ -105,6 +108,7 @@ export function readFluxKustomization(
     targetNamespace,
     patches,
     parameters,
+    components,
     substitutes: inline.plain,
     substituteFrom,
     isSubstituting,
@@ -141,7 +145,6 @@ function pathOf(spec: Fields, name: string, walk: KustomizeWalk, sources: Source
 
 /** What is laid over a folder's own kustomization; patches of Flux' own objects are carried out by the import. */
 function parametersOf(spec: Fields, map: LocatedMap, walk: KustomizeWalk): Json | undefined {
-  const components = spec.texts('components');
   const images = spec.list('images').map(plainOf);
   const commonMetadata = spec.take('commonMetadata');
   const staying = spec.list('patches').flatMap((item) => {
@@ -152,7 +155,6 @@ function parametersOf(spec: Fields, map: LocatedMap, walk: KustomizeWalk): Json 
   });
   spec.ignore('patchesStrategicMerge', 'patchesJson6902');
   const parameters = {
-    components: components.length > 0 ? components : undefined,
     patches:
       staying.length > 0
         ? staying.map((patch) => ({ target: readKey(patch, 'target'), patch: readKey(patch, 'patch') }))
