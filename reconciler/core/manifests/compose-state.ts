@@ -15,6 +15,7 @@ import { checkQuotas } from './compose-quotas.ts';
 import { checkReferences } from './compose-references.ts';
 import { checkRecipients } from './compose-secrets.ts';
 import { checkRuntimeClasses } from './compose-runtime-classes.ts';
+import { checkStorage } from './compose-storage.ts';
 import { checkGlobalDefault, checkPlacementReferences, checkSingletons } from './compose-scheduling.ts';
 import { byPosition, type Tell } from './findings.ts';
 import { positionOf } from './marks.ts';
@@ -55,6 +56,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
     checkRuntimeClasses(state, declared, suggestions, tell);
     checkPlacementReferences(state, declared, suggestions, tell);
     checkPlugins(state, declared, suggestions, tell);
+    checkStorage(state, declared, tell);
     checkAppOrder(state, declared, suggestions, tell);
     checkObjectOrder(state, custom, tell);
   }
