@@ -4,6 +4,7 @@
  */
 import {
   Composer,
+  CST,
   isAlias,
   isMap,
   isScalar,
@@ -15,6 +16,7 @@ import {
   type Pair,
   type ParsedNode,
   type Scalar,
+  type YAMLError,
 } from 'yaml';
 import { finish, type Paced } from '../paced.ts';
 import type { Findings } from './findings.ts';
@@ -76,7 +78,7 @@ export function* readingYaml(
   });
   const documents: YamlDocument[] = [];
   for (const document of composer.compose(tokens, true, text.length)) {
-    const read = readDocument(document, findings, syntax);
+    const read = readDocument(document, text, findings, syntax);
     if (read) documents.push(read);
     yield;
   }
@@ -116,8 +118,13 @@ function* parsingTokens(text: string, lines: LineCounter, findings: Findings): P
   return tokens;
 }
 
-function readDocument(document: Document.Parsed, findings: Findings, syntax: SyntaxErrors): YamlDocument | undefined {
-  const [error] = document.errors;
+function readDocument(
+  document: Document.Parsed,
+  text: string,
+  findings: Findings,
+  syntax: SyntaxErrors,
+): YamlDocument | undefined {
+  const error = document.errors.find((one) => !isQuoteEscape(one, text));
   if (error) {
     // What the parser says after its first error follows from that one more often than not.
     syntax.ofParser(error, document);
@@ -125,14 +132,32 @@ function readDocument(document: Document.Parsed, findings: Findings, syntax: Syn
   }
   const contents = document.contents;
   if (!contents || (isScalar(contents) && contents.type === 'PLAIN' && contents.source === '')) return undefined;
-  const reader = new TreeReader(findings, syntax);
+  const reader = new TreeReader(text, findings, syntax);
   const root = reader.read(contents);
   return reader.failed ? undefined : { root, sound: reader.duplicates === 0 };
+}
+
+/**
+ * `\'` in double quotes, which YAML has not, and Kubernetes reads as `'`. Source: go-yaml, scannerc.go
+ * (yaml_parser_scan_flow_scalar).
+ */
+function isQuoteEscape(error: YAMLError, text: string): boolean {
+  return error.code === 'BAD_DQ_ESCAPE' && text.startsWith(QUOTE_ESCAPE, error.pos[0]);
+}
+const QUOTE_ESCAPE = "\\'";
+
+/** What a scalar with quotes, or of lines of its own, says. */
+function quotedText(node: Scalar.Parsed, text: string): string {
+  const written = node.type === 'QUOTE_DOUBLE' ? text.slice(node.range[0], node.range[1]) : '';
+  if (!written.includes(QUOTE_ESCAPE)) return String(node.value);
+  const source = written.replace(/\\[^]/g, (escape) => (escape === QUOTE_ESCAPE ? "'" : escape));
+  return CST.resolveAsScalar({ type: 'double-quoted-scalar', offset: 0, indent: 0, source }).value;
 }
 
 const NULL_SCALAR = { kind: 'scalar', value: null, source: '', quoted: false, size: 1 } as const;
 
 class TreeReader {
+  readonly #text: string;
   readonly #findings: Findings;
   readonly #syntax: SyntaxErrors;
   /** Anchors seen so far; `open` while its own subtree is read. */
@@ -142,7 +167,8 @@ class TreeReader {
   #bomb = false;
   #failures = 0;
 
-  constructor(findings: Findings, syntax: SyntaxErrors) {
+  constructor(text: string, findings: Findings, syntax: SyntaxErrors) {
+    this.#text = text;
     this.#findings = findings;
     this.#syntax = syntax;
   }
@@ -181,7 +207,7 @@ class TreeReader {
 
   #scalar(node: Scalar.Parsed): YamlScalar {
     const quoted = node.type !== 'PLAIN';
-    const source = quoted ? String(node.value) : node.source;
+    const source = quoted ? quotedText(node, this.#text) : node.source;
     let value: ScalarValue | undefined = quoted ? source : resolvePlain(source);
     if (node.tag !== undefined && node.tag !== '!') value = resolveTagged(node.tag, source);
     else if (node.tag === '!') value = source;

@@ -319,3 +319,22 @@ describe('speed', () => {
     assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
   });
 });
+
+describe("an escaped ' in double quotes, which Kubernetes reads", () => {
+  const dataOf = (text: string): unknown => {
+    const file = parse(configMap(text));
+    assert.deepEqual(places(file), []);
+    const [found] = file.objects;
+    return found?.object.kind === 'ConfigMap' ? found.object.data : undefined;
+  };
+
+  it("is a '", () => {
+    assert.deepEqual(dataOf(`{a: "it\\'s \\"x\\"\\n"}`), { a: 'it\'s "x"\n' });
+    assert.deepEqual(dataOf(`{a: "it\\\\'s \\\\\\'"}`), { a: "it\\'s \\'" });
+    assert.deepEqual(dataOf(`\n  a: "one \\\n    \\'two\\'\n    three"`), { a: "one 'two' three" });
+  });
+
+  it('hides no other escape that there is not', () => {
+    assert.deepEqual(places(parse(configMap(`{a: "it\\'s \\q"}`))), ['4:18 InvalidYaml']);
+  });
+});
