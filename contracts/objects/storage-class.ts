@@ -50,13 +50,17 @@ const READS: Readonly<Record<StorageClass['provisioner'], readonly (keyof Storag
   'k8s-sigs.io/nfs-subdir-external-provisioner': ['server', 'share', 'pathPattern', 'onDelete', 'archiveOnDelete'],
 };
 
+const PROVISIONERS = [LOCAL_PROVISIONER, ...NFS_PROVISIONERS, NO_PROVISIONER] as const;
+
 /** How volumes are made for claims that name the class. Nothing but its expansion ever changes. */
 export const StorageClassManifest = object(
   {
     apiVersion: z.literal('storage.k8s.io/v1'),
     kind: z.literal('StorageClass'),
     metadata: ManifestMeta,
-    provisioner: z.enum([LOCAL_PROVISIONER, ...NFS_PROVISIONERS, NO_PROVISIONER]),
+    provisioner: z.enum(PROVISIONERS, {
+      error: `must be one that makes volumes here (${PROVISIONERS.join(', ')}); without a class a claim is a folder on its pod's node`,
+    }),
     /** Of what becomes of volumes that are made. */
     reclaimPolicy: unset('', z.enum(['Delete', 'Retain']).default('Delete')),
     allowVolumeExpansion: z.boolean().default(false),

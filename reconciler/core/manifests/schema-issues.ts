@@ -43,8 +43,10 @@ export function explainIssue(issue: SchemaIssue, root: YamlNode, secret: boolean
         secret ? undefined : typeHint(issue.expected, node, field, TEXTS.has(String(path.at(-2)))),
       );
     }
-    case 'invalid_value':
-      return notAmong(issue.values.map(String));
+    case 'invalid_value': {
+      const own = ownWords(issue.message);
+      return own === undefined ? notAmong(issue.values.map(String)) : at('InvalidValue', `${own}${shown()}`);
+    }
     case 'too_small':
     case 'too_big':
       return at(

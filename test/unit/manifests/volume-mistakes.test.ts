@@ -114,6 +114,12 @@ const CASES: readonly Case[] = [
     'ForbiddenField',
     /may be set only when mountPropagation is None/,
   ],
+  [
+    'a class of a cloud',
+    'apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast}\nprovisioner: ▶ebs.csi.aws.com\n',
+    'InvalidValue',
+    /provisioner must be one that makes volumes here \(plumbline\.dev\/local, .*\); without a class a claim is a folder on its pod's node, found text "ebs\.csi\.aws\.com"/,
+  ],
 ];
 
 describe('one mistake in volumes is one finding at its place', () => {
