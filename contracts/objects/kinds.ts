@@ -149,7 +149,10 @@ export type StoredOf<K extends Kind> = Stored<ObjectsByKind[K]>;
 export interface KindInfo extends KindIdentity {
   /** Schema of the manifest form, where the kind may be written in Git. Parsing fills defaults. */
   readonly manifest?: z.ZodType;
-  /** Other versions of its group that a manifest may name: what they have is read as the kind's own version. */
+  /**
+   * Other versions of its group that a manifest may name: what they have is read as the kind's own version. Where their
+   * fields are others, reconciler/core/manifests/older-forms.ts says which they are.
+   */
   readonly alsoReads?: readonly string[];
   /**
    * Name of an object whose manifest says none: the kind is a file of settings in Kubernetes. Such kinds have one

@@ -226,7 +226,7 @@ const SecurityContext = object(
         .optional(),
     ),
   },
-  SECURITY_NOT_YET,
+  { ...SECURITY_NOT_YET, cgroupOptions: [{}] },
 );
 
 /**

@@ -52,7 +52,11 @@ const EmptyDirMedium = z
   );
 
 const VolumeSource = {
-  emptyDir: object({ medium: EmptyDirMedium.default(''), sizeLimit: Quantity.optional() }).optional(),
+  emptyDir: object(
+    { medium: EmptyDirMedium.default(''), sizeLimit: Quantity.optional() },
+    // An agent gives a pod a folder with 0777.
+    { mode: [0o777] },
+  ).optional(),
   hostPath: object({
     path: z.string().min(1),
     type: z

@@ -138,7 +138,14 @@ const HARDENING: ReadonlySet<string> = new Set([
   'supplementalGroupsPolicy',
 ]);
 
+/** Fields that are had in another way. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  ephemeralContainers: 'remove it: no manifest has it, nor in Kubernetes; plumb debug puts one into a running pod',
+};
+
 function removal(name: string): string {
+  const instead = readKey(INSTEAD, name);
+  if (instead !== undefined) return instead;
   return HARDENING.has(name)
     ? 'without it the pod is less confined than it says: remove it only where that is acceptable'
     : 'remove it';

@@ -36,7 +36,13 @@ const selector = { matchLabels: { a: 'b' } };
 /** One manifest of every kind that says enough for each of its schemas to be met. */
 const MANIFESTS: Partial<Record<Kind, object>> = {
   Pod: {
-    spec: { ...pod, volumes: [{ name: 'a', projected: { sources: [{ secret: { name: 'a', optional: true } }] } }] },
+    spec: {
+      ...pod,
+      volumes: [
+        { name: 'a', projected: { sources: [{ secret: { name: 'a', optional: true } }] } },
+        { name: 'b', emptyDir: {} },
+      ],
+    },
   },
   Deployment: { spec: { selector, template } },
   ReplicaSet: { spec: { selector, template } },

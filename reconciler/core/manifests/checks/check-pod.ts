@@ -5,6 +5,7 @@ import { containersOf, type PodTemplate } from '../pod-templates.ts';
 import type { FieldPath } from '../yaml-tree.ts';
 import { checkContainer } from './check-container.ts';
 import { checkHost } from './check-host.ts';
+import { checkPodAnnotations } from './check-pod-annotations.ts';
 import { checkPodResources } from './check-pod-resources.ts';
 import { checkPlacement } from './check-placement.ts';
 import { checkResources } from './check-resources.ts';
@@ -33,6 +34,7 @@ export function checkPod(template: PodTemplate, context: CheckContext): void {
   checkVolumes(spec, names, path, context);
   checkHostPorts(template, context);
   checkBandwidth(template, context);
+  checkPodAnnotations(template, context);
   checkTolerations(spec.tolerations, [...path, 'tolerations'], context);
   checkPlacement(spec, path, context);
   checkPodResources(spec, containers, path, context);
