@@ -151,7 +151,7 @@ export interface KindInfo extends KindIdentity {
   readonly manifest?: z.ZodType;
   /**
    * Other versions of its group that a manifest may name: what they have is read as the kind's own version. Where their
-   * fields are others, reconciler/core/manifests/older-forms.ts says which they are.
+   * fields are others, reconciler/core/manifests/older-versions.ts says which they are.
    */
   readonly alsoReads?: readonly string[];
   /**

@@ -16,13 +16,18 @@ export function writtenClass({ spec, metadata }: Ingress): string | undefined {
 }
 
 /**
- * Whether it is served here. One that names no class is of the class that is marked as the default, the newest of
- * several as in Kubernetes; where there is none, of ours, as nobody else would serve it.
+ * The name of its class. One that names none is of the class that is marked as the default, the newest of several as in
+ * Kubernetes; where there is none, of ours, as nobody else would serve it.
  */
+export function classOf(ingress: Ingress, classes: readonly IngressClass[]): string {
+  return writtenClass(ingress) ?? defaultClass(classes)?.metadata.name ?? OWN_CLASS;
+}
+
+/** Whether it is served here. */
 export function isServed(ingress: Ingress, classes: readonly IngressClass[]): boolean {
-  const written = writtenClass(ingress) ?? defaultClass(classes)?.metadata.name ?? OWN_CLASS;
-  const named = classes.find(({ metadata }) => metadata.name === written);
-  return named ? named.spec.controller === INGRESS_CONTROLLER : written === OWN_CLASS;
+  const name = classOf(ingress, classes);
+  const named = classes.find(({ metadata }) => metadata.name === name);
+  return named ? named.spec.controller === INGRESS_CONTROLLER : name === OWN_CLASS;
 }
 
 function defaultClass(classes: readonly IngressClass[]): IngressClass | undefined {

@@ -5,11 +5,12 @@
 import {
   GATEWAY_CONTROLLER,
   GATEWAY_GROUP,
+  type Gateway,
+  type GatewayClass,
   type Listener,
   type RouteKind,
   type SecretName,
   type StoredGateway,
-  type StoredGatewayClass,
 } from '../../../contracts/objects/index.ts';
 import { isGranted } from './grants.ts';
 import { covers } from './hostnames.ts';
@@ -45,19 +46,19 @@ export interface JudgedGateway {
   readonly listeners: readonly JudgedListener[];
 }
 
-export function isOwnClass({ spec }: StoredGatewayClass): boolean {
+export function isOwnClass({ spec }: GatewayClass): boolean {
   return spec.controllerName === GATEWAY_CONTROLLER;
 }
 
 /** What is wrong with a class of ours. */
-export function classProblem({ spec }: StoredGatewayClass): Problem | undefined {
+export function classProblem({ spec }: GatewayClass): Problem | undefined {
   return spec.parametersRef === undefined
     ? undefined
     : { reason: 'InvalidParameters', message: 'parameters are not read here: remove spec.parametersRef' };
 }
 
 /** Whether it is of a class that is served here. One named `plumbline` needs no object. */
-export function isServedHere({ spec }: StoredGateway, classes: readonly StoredGatewayClass[]): boolean {
+export function isServedHere({ spec }: Gateway, classes: readonly GatewayClass[]): boolean {
   const named = classes.find(({ metadata }) => metadata.name === spec.gatewayClassName);
   return named ? isOwnClass(named) && classProblem(named) === undefined : spec.gatewayClassName === OWN_CLASS;
 }

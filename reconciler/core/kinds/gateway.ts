@@ -21,7 +21,7 @@ export const GATEWAY: KindDescriptor<'Gateway'> = {
   ],
   listed: 'by key',
   check: { object: checkGateway },
-  compared: 'none',
+  compared: [['spec', 'gatewayClassName']],
   podTemplate: 'none',
   references: 'none',
   owns: [],

@@ -1,5 +1,5 @@
 /** Ingress: which requests from outside go to which Services. */
-import { KINDS } from '../../../contracts/objects/index.ts';
+import { INGRESS_CLASS_ANNOTATION, KINDS } from '../../../contracts/objects/index.ts';
 import { writtenClass } from '../gateway/ingress-class.ts';
 import { ingressHealth } from '../health/gateway.ts';
 import { checkIngress } from '../manifests/checks/check-ingress.ts';
@@ -20,7 +20,10 @@ export const INGRESS: KindDescriptor<'Ingress'> = {
   ],
   listed: 'by key',
   check: { object: checkIngress },
-  compared: 'none',
+  compared: [
+    ['spec', 'ingressClassName'],
+    ['metadata', 'annotations', INGRESS_CLASS_ANNOTATION],
+  ],
   podTemplate: 'none',
   references: 'none',
   owns: [],

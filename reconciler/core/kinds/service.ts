@@ -37,6 +37,9 @@ export const SERVICE: KindDescriptor<'Service'> = {
   compared: {
     paths: ({ spec }) => [
       ['spec', 'externalIPs'],
+      ['spec', 'clusterIPs'],
+      ['spec', 'ipFamilies'],
+      ['spec', 'ipFamilyPolicy'],
       ...spec.ports.flatMap((_, i) => [
         ['spec', 'ports', i, 'nodePort'],
         ['spec', 'ports', i, 'targetPort'],

@@ -59,6 +59,7 @@ export const DIAGNOSTIC_CODES = [
   'ReservedAnnotation',
   'UnknownLabel',
   'AnnotationIgnored',
+  'NotActedOn',
   // Fields against each other
   'SelectorMismatch',
   'DuplicateName',

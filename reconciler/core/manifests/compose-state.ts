@@ -5,6 +5,7 @@ import { UNREAD_CODES } from './codes.ts';
 import { checkAppOrder, withAppPolicies } from './compose-apps.ts';
 import { checkAutoscalers } from './compose-autoscalers.ts';
 import { checkBudgets } from './compose-budgets.ts';
+import { checkClasses } from './compose-classes.ts';
 import { composeCustom } from './compose-custom.ts';
 import { checkLimits } from './compose-limits.ts';
 import { checkNetwork } from './compose-network.ts';
@@ -59,6 +60,7 @@ export function* composing(files: readonly ParsedFile[], others: readonly Diagno
     checkStorage(state, declared, tell);
     checkAppOrder(state, declared, suggestions, tell);
     checkObjectOrder(state, custom, tell);
+    checkClasses(state, declared, tell);
   }
   checkNetwork(state, tell);
   checkAutoscalers(state, complete ? declared : undefined, tell);

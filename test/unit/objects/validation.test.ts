@@ -210,7 +210,11 @@ describe('what Kubernetes accepts', () => {
     ['one half of a login', secret('kubernetes.io/basic-auth', '{username: a}')],
     [
       'a token of somebody',
-      secret('kubernetes.io/service-account-token', '{}', 'annotations: {kubernetes.io/service-account.name: a}'),
+      secret(
+        'kubernetes.io/service-account-token',
+        '{token: YQ==}',
+        'annotations: {kubernetes.io/service-account.name: a}',
+      ),
     ],
     ['capital letters before the / of an annotation', manifest('ConfigMap', '', 'annotations: {Example.COM/Owner: a}')],
     ['a budget without bounds', manifest('PodDisruptionBudget', 'spec: {}')],

@@ -41,7 +41,7 @@ export function checkConfigMap({ data = {}, binaryData = {} }: ConfigMap, { erro
     );
 }
 
-export function checkSecret({ metadata, type, data }: Secret, { error, has }: CheckContext): void {
+export function checkSecret({ metadata, type, data }: Secret, { error, warning, has }: CheckContext): void {
   const bytes = sum(Object.values(data), bytesOfBase64);
   if (bytes > MAX_CONFIG_BYTES)
     error(
@@ -50,8 +50,20 @@ export function checkSecret({ metadata, type, data }: Secret, { error, has }: Ch
       `must have at most ${MAX_CONFIG_BYTES} bytes in all, found ${bytes}`,
       'split it into several Secrets',
     );
-  if (type === SERVICE_ACCOUNT_TOKEN && !readKey(metadata.annotations, SERVICE_ACCOUNT_ANNOTATION)) {
-    error('MissingField', ['metadata', 'annotations', SERVICE_ACCOUNT_ANNOTATION], `is required when type is ${type}`);
+  if (type === SERVICE_ACCOUNT_TOKEN) {
+    if (!readKey(metadata.annotations, SERVICE_ACCOUNT_ANNOTATION))
+      error(
+        'MissingField',
+        ['metadata', 'annotations', SERVICE_ACCOUNT_ANNOTATION],
+        `is required when type is ${type}`,
+      );
+    else if (!readKey(data, 'token'))
+      warning(
+        'NotActedOn',
+        ['type'],
+        `is ${type}: nobody here fills in a token`,
+        'have one in a projected volume, with a source serviceAccountToken',
+      );
   }
   const rule = readKey(KEYS_OF_TYPE, type);
   if (!rule) return;
