@@ -10,8 +10,7 @@ export async function answerBody(chunksOf: AsyncIterable<Buffer>, maxBytes: numb
   let length = 0;
   for await (const chunk of chunksOf) {
     length += chunk.length;
-    if (length > maxBytes)
-      throw new RetryableError('AnswerTooLarge', `the answer is longer than ${maxBytes} bytes`);
+    if (length > maxBytes) throw new RetryableError('AnswerTooLarge', `the answer is longer than ${maxBytes} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -10,14 +10,7 @@ import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
 import type { LocalPods } from '../local-pods.ts';
 import { planHostPorts } from './host-port.ts';
-import {
-  familySettings,
-  isPodNetworkForeign,
-  localPodRange,
-  networkSettings,
-  ownAddress,
-  ownZone,
-} from './network.ts';
+import { familySettings, isPodNetworkForeign, localPodRange, networkSettings, ownAddress, ownZone } from './network.ts';
 import { withOwnPods } from './own-endpoints.ts';
 import type { Forwarding, NodePolicy, PlanChange, PlanOwner } from './plan.ts';
 import { planService, type ServiceScene } from './service.ts';

@@ -103,8 +103,7 @@ describe('an object of a namespace that Kubernetes has from its start', () => {
     `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: ${namespace}}\n`;
 
   it('needs no Namespace beside it', () => {
-    for (const name of ['default', 'kube-system'])
-      assert.deepEqual(told(config(name)), []);
+    for (const name of ['default', 'kube-system']) assert.deepEqual(told(config(name)), []);
     assert.match(told(config('kube-sys')).join('\n'), /UnknownNamespace .*add a manifest of kind Namespace/);
   });
 });
