@@ -56,7 +56,7 @@ describe('a chart behind a password', () => {
     const { diagnostics } = await render({});
     assert.match(
       diagnostics.map(formatDiagnostic).join(''),
-      /^app\.json:1:\d+ MissingReference Secret charts is in no manifest of the App's namespace/,
+      /^app\.json:1:\d+ MissingReference Secret charts is in no manifest of the namespace web/,
     );
     assert.deepEqual(asked, []);
   });
