@@ -55,8 +55,10 @@ async function listenUdp({ address, port }: DnsServer, { isAllowed, answer }: Ha
     else send(answered);
   });
   try {
+    // Waited for before it is asked for: an address that needs no look-up is bound within the call.
+    const listening = once(socket, 'listening');
     socket.bind({ address, port, exclusive: true });
-    await once(socket, 'listening');
+    await listening;
   } catch (error) {
     await closed(socket);
     throw error;
