@@ -128,10 +128,13 @@ export function pruneLimit(position: Position, message: string, deleted: number)
 function protectedPrunes(input: PlanInput, plan: Plan): Refusal[] {
   const deletions = [...plan.items, ...plan.custom].filter(({ action }) => action === 'delete');
   const going = new Set<AnyKey>(deletions.map(({ key }) => key));
-  return deletions.flatMap(({ key, object }) => {
+  const isMissed = ({ key, object }: AnyPlanItem): boolean =>
+    input.disposable?.has(key) !== true || (object.kind === 'Namespace' && isShared(object.metadata.name, input));
+  return deletions.flatMap((item) => {
+    const { key, object } = item;
     const { namespace } = object.metadata;
     const rule = pruneRule(object);
-    if (rule?.rule !== 'confirmed' || (rule.isOfKind && input.disposable?.has(key) === true)) return [];
+    if (rule?.rule !== 'confirmed' || (rule.isOfKind && !isMissed(item))) return [];
     if (namespace !== undefined && going.has(objectKey('Namespace', undefined, namespace))) return [];
     const acknowledge = acknowledgeObject(key);
     return [
@@ -145,6 +148,12 @@ function protectedPrunes(input: PlanInput, plan: Plan): Refusal[] {
       },
     ];
   });
+}
+
+/** Whether something is in the namespace that is not for a pull request. */
+function isShared(name: string, { live, custom, disposable }: PlanInput): boolean {
+  const all: Iterable<readonly [AnyKey, AnyObject]> = [...live, ...(custom?.live ?? [])];
+  return [...all].some(([key, { metadata }]) => metadata.namespace === name && !disposable?.has(key));
 }
 
 /** Where the manifest of what is deleted was. */

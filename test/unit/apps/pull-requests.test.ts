@@ -249,10 +249,16 @@ describe('a pull request that is closed', () => {
       ]);
       const live = new Map([...one.state].map(([key, { object }]) => [key, object] as const));
       const input = planInput('main', one, other, live, new Map());
-      return checkPlan(input, planSync(input)).map(({ code }) => code);
+      const plan = planSync(input);
+      assert.ok(plan.items.some(({ action, key }) => action === 'delete' && key === 'namespaces//preview'));
+      return checkPlan(input, plan).map(({ code }) => code);
     };
-    const asSet = { 'set.yaml': set(GITHUB), ...tree };
-    assert.deepEqual(await refusals(asSet, asSet), []);
+    // What an App has that is of another repository is in no file of this one once it is gone.
+    const asSet = { 'set.yaml': set(GITHUB) };
+    assert.deepEqual(await refusals({ ...asSet, ...tree }, asSet), []);
+    // What is in it and is none of the pull request's would go too.
+    const others = configMap('kept').replace('name: kept', 'name: kept, namespace: preview');
+    assert.deepEqual(await refusals({ ...asSet, ...tree, 'other.yaml': others }, asSet), ['PruneUnacknowledged']);
     const app = 'apiVersion: plumbline.dev/v1alpha1\nkind: App\nmetadata: { name: a }\nspec: { path: sites/a }\n';
     assert.deepEqual(await refusals({ 'app.yaml': app, ...tree }, {}), ['PruneUnacknowledged']);
   });
