@@ -57,7 +57,29 @@ const GiteaPage = z.array(
 );
 
 const encoded = (repository: string): string => repository.split('/').map(encodeURIComponent).join('/');
-const names = (labels: z.infer<typeof Labels>): string[] => (labels ?? []).map(({ name }) => name);
+
+/** What Gitea has as GitHub does. */
+function ofGitHub({ number, title, user, labels, head, base }: OfGitHub): Omit<FoundPullRequest, 'isForeign'> {
+  return {
+    number,
+    title,
+    branch: head.ref,
+    targetBranch: base.ref,
+    headSha: head.sha,
+    labels: (labels ?? []).map(({ name }) => name),
+    author: user?.login ?? '',
+  };
+}
+
+interface OfGitHub {
+  readonly number: number;
+  readonly title: string;
+  readonly user?: z.infer<typeof Name>;
+  readonly labels?: z.infer<typeof Labels>;
+  readonly head: { readonly ref: string; readonly sha: string };
+  readonly base: { readonly ref: string };
+}
+
 const bearer = (token: string | undefined): Readonly<Record<string, string>> =>
   token === undefined ? {} : { authorization: `Bearer ${token}` };
 
@@ -71,16 +93,7 @@ export const DIALECTS: Readonly<Record<AskedForge['forge'], Dialect>> = {
       ...bearer(token),
     }),
     read: (answer) =>
-      GitHubPage.parse(answer).map(({ number, title, user, labels, head, base }) => ({
-        number,
-        title,
-        branch: head.ref,
-        targetBranch: base.ref,
-        headSha: head.sha,
-        labels: names(labels),
-        author: user?.login ?? '',
-        isForeign: head.repo?.id !== base.repo.id,
-      })),
+      GitHubPage.parse(answer).map((one) => ({ ...ofGitHub(one), isForeign: one.head.repo?.id !== one.base.repo.id })),
   },
   gitlab: {
     url: ({ url, repository }, page) =>
@@ -103,16 +116,10 @@ export const DIALECTS: Readonly<Record<AskedForge['forge'], Dialect>> = {
       `${url}/api/v1/repos/${encoded(repository)}/pulls?state=open&limit=${PAGE}&page=${page}`,
     headers: (token) => (token === undefined ? {} : { authorization: `token ${token}` }),
     read: (answer) =>
-      GiteaPage.parse(answer).map(({ number, title, user, labels, head, base }) => ({
-        number,
-        title,
-        branch: head.ref,
-        targetBranch: base.ref,
-        headSha: head.sha,
-        labels: names(labels),
-        author: user?.login ?? '',
+      GiteaPage.parse(answer).map((one) => ({
+        ...ofGitHub(one),
         // One that was pushed to refs/for/ needs the right to read alone, and is of no branch of the repository.
-        isForeign: head.repo_id !== base.repo_id || head.ref.startsWith('refs/'),
+        isForeign: one.head.repo_id !== one.base.repo_id || one.head.ref.startsWith('refs/'),
       })),
   },
 };

@@ -2,9 +2,8 @@
 import { once } from 'node:events';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { answerBody } from '../../ports/answer-body.ts';
 
-/** Of one page of 50, whose descriptions strangers may make as long as the forge lets them. */
-const MOST_BYTES = 32 * 1024 * 1024;
 /** Longest silence, in milliseconds. */
 const SILENCE_MS = 30_000;
 
@@ -14,11 +13,12 @@ export interface Answer {
   readonly text: string;
 }
 
-/** No redirect is followed. `ca`: PEM of the only authorities. Throws Errors of the network. */
+/** No redirect is followed. `ca`: PEM of the only authorities. Throws Errors of the network, RetryableError `AnswerTooLarge`. */
 export async function ask(
   url: URL,
   headers: Readonly<Record<string, string>>,
   ca: string | undefined,
+  maxBytes: number,
   signal: AbortSignal,
 ): Promise<Answer> {
   if (url.protocol !== 'https:') throw new Error('it is not asked without TLS');
@@ -38,12 +38,6 @@ export async function ask(
   request.end();
   const [response] = await answered;
   waiting = response;
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Uint8Array>) {
-    bytes += chunk.length;
-    if (bytes > MOST_BYTES) throw new Error(`its answer is longer than ${MOST_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') };
+  const text = (await answerBody(response, maxBytes)).toString('utf8');
+  return { status: response.statusCode ?? 0, headers: response.headers, text };
 }

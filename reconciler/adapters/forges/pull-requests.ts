@@ -10,8 +10,10 @@ import { ask, type Answer } from './http.ts';
 
 /** Of 50 each: strangers may open many. */
 const MAX_PAGES = 20;
-/** Pages that are known by their ETag: a few of each repository. */
-const MAX_KNOWN = 256;
+/** Of all its pages; strangers may make descriptions as long as the forge lets them. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** Pages that are known by their ETag: a few of each repository. One of more characters is asked for whole each time. */
+const [MAX_KNOWN, MAX_KNOWN_LENGTH] = [256, 256 * 1024];
 /** How long a forge is left alone that says it was asked too often and not until when, and at most, in milliseconds. */
 const [REST_MS, MAX_REST_MS] = [60_000, 3_600_000];
 
@@ -50,8 +52,10 @@ export class HttpPullRequests implements PullRequests {
     signal: AbortSignal,
   ): Promise<{ readonly pulls: readonly FoundPullRequest[]; readonly pages: number }> {
     const pulls: FoundPullRequest[] = [];
+    let left = MAX_BYTES;
     for (let page = 1; page <= MAX_PAGES; page++) {
-      const { pulls: some, isLast } = await this.#page(asked, page, signal);
+      const { pulls: some, isLast, bytes } = await this.#page(asked, page, left, signal);
+      left -= bytes;
       pulls.push(...some);
       if (isLast) return { pulls, pages: page };
     }
@@ -61,7 +65,13 @@ export class HttpPullRequests implements PullRequests {
     );
   }
 
-  async #page(asked: AskedForge, page: number, signal: AbortSignal): Promise<Page> {
+  /** `bytes`: that were read for it, of at most `maxBytes`. */
+  async #page(
+    asked: AskedForge,
+    page: number,
+    maxBytes: number,
+    signal: AbortSignal,
+  ): Promise<Page & { readonly bytes: number }> {
     const { forge, url, auth } = asked;
     const dialect = DIALECTS[forge];
     const values = auth?.reveal();
@@ -73,22 +83,29 @@ export class HttpPullRequests implements PullRequests {
     let answer: Answer;
     try {
       const headers = { ...dialect.headers(token), ...(known && { 'if-none-match': known.etag }) };
-      answer = await ask(new URL(place), headers, values?.get('ca.crt'), signal);
+      answer = await ask(new URL(place), headers, values?.get('ca.crt'), maxBytes, signal);
     } catch (error) {
       signal.throwIfAborted();
       throw new RetryableError('ForgeUnreachable', `${url} cannot be asked: ${errorText(error)}`, { cause: error });
     }
-    if (known && answer.status === 304) return known;
+    if (known && answer.status === 304) {
+      this.#keep(key, known);
+      return { ...known, bytes: 0 };
+    }
     if (answer.status !== 200) throw this.#refusal(asked, answer);
     const read = pageOf(asked, answer);
     const { etag } = answer.headers;
+    this.#keep(key, etag === undefined ? undefined : { ...read, etag });
+    return { ...read, bytes: Buffer.byteLength(answer.text) };
+  }
+
+  #keep(key: string, page: (Page & { readonly etag: string }) | undefined): void {
     this.#known.delete(key);
-    if (etag !== undefined) this.#known.set(key, { ...read, etag });
+    if (page && JSON.stringify(page).length <= MAX_KNOWN_LENGTH) this.#known.set(key, page);
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= MAX_KNOWN) break;
       this.#known.delete(oldest);
     }
-    return read;
   }
 
   #mayAsk(url: string): void {

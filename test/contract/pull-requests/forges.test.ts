@@ -128,7 +128,7 @@ describe('a forge', () => {
     ['a map', 200, '{}', 'ForgeRefused'],
     ['that it may not be read', 403, '', 'ForgeRefused'],
     ['that it is not well', 503, '', 'ForgeUnreachable'],
-    ['more than is read', 200, `[${' '.repeat(33 * 1024 * 1024)}]`, 'ForgeUnreachable'],
+    ['more than is read', 200, `[${' '.repeat(65 * 1024 * 1024)}]`, 'ForgeUnreachable'],
   ];
   for (const [what, status, body, code] of wrong)
     it(`that answers ${what} has said nothing`, async () => {
