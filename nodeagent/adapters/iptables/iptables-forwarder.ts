@@ -1,5 +1,6 @@
 /** `Forwarder` as chains in iptables' table `nat`, by the programs `iptables-restore` and `iptables-save`. */
 import type { Family } from '../../../contracts/ip.ts';
+import { unlessAborted } from '../../../contracts/signals.ts';
 import { describeDamage, readNat, type NatListing } from '../../core/iptables/listing.ts';
 import { HOOKS } from '../../core/iptables/model.ts';
 import { renderChange, renderRemoval, renderWhole } from '../../core/iptables/render.ts';
@@ -34,6 +35,21 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
   let mark = '';
   /** Rises with each write: a look that one began in tells nothing. */
   let writes = 0;
+  /** Who waits for rules to look at. */
+  const waiting = new Set<() => void>();
+
+  const isWritten = (chains: Chains): void => {
+    written = chains;
+    for (const go of waiting) go();
+  };
+
+  /** Resolves at the next write. */
+  const someRules = async (signal: AbortSignal): Promise<void> => {
+    let go = (): void => undefined;
+    const there = new Promise<void>((resolve) => (go = resolve));
+    waiting.add(go);
+    await unlessAborted(signal, there).finally(() => waiting.delete(go));
+  };
 
   const save = async (signal: AbortSignal): Promise<NatListing> => {
     const { code, stdout, stderr } = await run([`${program}-save`, '-t', 'nat'], { signal });
@@ -71,7 +87,7 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
         if (signal.aborted || !(error instanceof Error)) throw error;
         throw error instanceof FilterRefusedError ? error : new FilterRefusedError(error.message, { cause: error });
       }
-      written = chains;
+      isWritten(chains);
       mark = generation;
       return { commands: chains.all.size };
     },
@@ -87,7 +103,7 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
         await restore(renderChange(change, mark, generation), signal);
         mark = generation;
       }
-      written = chains;
+      isWritten(chains);
       return { commands };
     },
 
@@ -120,9 +136,10 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
         since === writes && damageOf(await save(signal)) !== undefined && since === writes;
       for (;;) {
         signal.throwIfAborted();
+        if (written === undefined) await someRules(signal);
         const since = writes;
         const began = clock.monotonic();
-        const seen = written !== undefined && told !== since && (await isDamaged(since));
+        const seen = told !== since && (await isDamaged(since));
         const took = clock.monotonic() - began;
         if (seen) {
           await clock.sleep(CONFIRM_AFTER_MS, signal);

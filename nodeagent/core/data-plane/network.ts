@@ -15,7 +15,12 @@ export function networkSettings(view: AssignmentView): ClusterSpec['network'] {
 
 /** Whether pods' links, their addresses and the ways between them are a CNI plugin's of the user's, and none of ours. */
 export function isPodNetworkForeign(view: AssignmentView): boolean {
-  return networkSettings(view).overlay === 'cni';
+  return isForeign(networkSettings(view));
+}
+
+/** The same, by the settings. */
+export function isForeign({ overlay }: Pick<ClusterSpec['network'], 'overlay'>): boolean {
+  return overlay === 'cni';
 }
 
 /** Of such a network this node's pod ranges, of both families; undefined where it is ours. */

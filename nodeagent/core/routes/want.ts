@@ -14,6 +14,7 @@ import {
   type VxlanPeer,
   type WantedRouting,
 } from './model.ts';
+import { isForeign } from '../data-plane/network.ts';
 import { wireGuardPeers, type KeyedPeer } from './wireguard.ts';
 
 export interface RoutingInput {
@@ -65,12 +66,12 @@ export function wantRouting({
   const self = nodes.find((n) => n.metadata.name === node);
   const ownAddress = self && internalIP(self);
   // Of a plugin's network nothing is ours, not even what is left of the range.
-  const isForeign = network.overlay === 'cni';
-  const ownRange = isForeign || self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
+  const isPlugins = isForeign(network);
+  const ownRange = isPlugins || self?.spec.podCIDR === undefined ? undefined : canonicalRange(self.spec.podCIDR);
   const usable = links.filter((l) => l.up && !NO_WAY_OUT.includes(l.name));
-  const peers = isForeign ? [] : findPeers(nodes, node, ownRange, usable, network);
+  const peers = isPlugins ? [] : findPeers(nodes, node, ownRange, usable, network);
   const second = self && familyNetwork(network, 'IPv6');
-  const ownSecond = second && !isForeign ? podRangeOf(self, network, 'IPv6') : undefined;
+  const ownSecond = second && !isPlugins ? podRangeOf(self, network, 'IPv6') : undefined;
   const linkMtu = usable.find((l) => l.addresses.some((a) => a.address === ownAddress))?.mtu ?? DEFAULT_MTU;
   const isEncrypted = network.overlay === 'wireguard';
   const canEncrypt = hasWireGuard && ownAddress !== undefined && ownRange !== undefined;
