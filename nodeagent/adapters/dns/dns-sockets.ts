@@ -40,25 +40,22 @@ export const dnsSockets: DnsSockets = {
 type Handlers = Parameters<DnsSockets['listen']>[1];
 
 async function listenUdp({ address, port }: DnsServer, { isAllowed, answer }: Handlers): Promise<DnsListener> {
-  // All that is sent goes where something came from: an address is no name to look for, and waits for no other turn of the loop.
-  const socket = createSocket({ type: 'udp4', lookup: (known, _, found) => found(null, known, 4) });
+  const socket = createSocket('udp4');
   let isOpen = true;
   socket.on('message', (query, from) => {
     // Who wants no answer says port 0 (RFC 768), and Node throws where one is sent there.
     if (query.length > MOST_QUERY_BYTES || from.port === 0 || !isAllowed(from.address)) return;
     // Nobody hears of an answer that cannot be sent: the asker asks again.
     const send = (message: Uint8Array | undefined): void => {
-      if (message && isOpen) socket.send(message, from.port, from.address);
+      if (message && isOpen) socket.send(message, from.port, from.address, () => undefined);
     };
     const answered = answer(query, 'udp', from.address);
     if (answered instanceof Promise) answered.then(send, () => undefined);
     else send(answered);
   });
   try {
-    // Waited for before it is asked for: an address that needs no look-up is bound within the call.
-    const listening = once(socket, 'listening');
     socket.bind({ address, port, exclusive: true });
-    await listening;
+    await once(socket, 'listening');
   } catch (error) {
     await closed(socket);
     throw error;
