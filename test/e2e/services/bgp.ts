@@ -206,7 +206,7 @@ export function routedServices(fleetOf: () => Fleet, world: RoutedWorld): void {
         [less, more].every(([from, to]) => Date.parse(startedAt) > to || Date.parse(at) < from),
       );
       assert.deepEqual(others, []);
-      assert.ok(sent > RATE && failures.length < sent / 4, JSON.stringify(failures.slice(0, 10)));
+      assert.ok(sent > RATE && failures.length <= 4, JSON.stringify(failures.slice(0, 10)));
     });
 
     it('are led elsewhere when a host dies, with the control plane away, and back', async () => {
