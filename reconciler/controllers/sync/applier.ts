@@ -24,11 +24,21 @@ import type { AnyStep } from '../../core/step.ts';
 import { standing } from '../../ports/acknowledged.ts';
 import type { Revision } from '../../ports/git-source.ts';
 import type { StoreView } from '../runtime/controller.ts';
+import { inSlices } from '../runtime/slices.ts';
 import { unavailable } from './best-rendering.ts';
 import { pinned } from './other-sources.ts';
 import { COMPONENT, type SyncDependencies } from './dependencies.ts';
 import { fromGit } from './git-trouble.ts';
-import { driftSentences, endedHooks, orderLive, planLive, stepsOf } from './plan-live.ts';
+import {
+  driftSentences,
+  endedHooks,
+  orderLive,
+  partOf,
+  planDrift,
+  planLive,
+  standAlone,
+  stepsOf,
+} from './plan-live.ts';
 import type { RevisionReader } from './revision-reader.ts';
 import type { SourceRecord } from './source-record.ts';
 import { withLiveValues } from './unopened-secrets.ts';
@@ -58,6 +68,8 @@ export class Applier {
    * what runs once it says that it has not; whatever else is missing is made anyhow.
    */
   #awaited: ReadonlySet<AnyKey> = new Set();
+  /** Of this source's objects those that somebody wrote since the last {@link heal}. */
+  #written: Set<AnyKey> | 'all' = 'all';
 
   constructor(sourceName: string, deps: SyncDependencies, { reader, record, goOn }: ApplierParts) {
     this.#name = sourceName;
@@ -70,6 +82,16 @@ export class Applier {
   /** The commit that is applied in part, and waits for what it has made. */
   get paused(): string | undefined {
     return this.#paused;
+  }
+
+  /** Somebody wrote, made or deleted an object of this source. */
+  wasWritten(key: AnyKey): void {
+    if (this.#written !== 'all') this.#written.add(key);
+  }
+
+  /** The next {@link heal} looks at all objects, whatever was heard of them. */
+  lookAtAll(): void {
+    this.#written = 'all';
   }
 
   /** Another commit is the newest: what waited for an earlier one waits no longer. */
@@ -101,7 +123,7 @@ export class Applier {
     let { noticed } = recordOf(this.#record.status, revision.sha) ?? {};
     let kept: Plan['kept'] = [];
     for (let [round, turns] = [1, 1]; ;) {
-      const { plan, refusals: found } = planLive(this.#deps.view, this.#name, applied, desired);
+      const { plan, refusals: found } = await inSlices(planLive(this.#deps.view, this.#name, applied, desired), signal);
       const refusals = await fromGit(this.#deps, signal, (limited) =>
         standing(found, this.#deps.git, { sha: revision.sha, inForce }, desired, limited),
       );
@@ -141,6 +163,7 @@ export class Applier {
       }
     }
     this.#paused = undefined;
+    this.lookAtAll();
     const { view } = this.#deps;
     const before = new Map<AnyKey, { readonly written: unknown }>([...applied.state, ...applied.custom]);
     // What ends as it was applied has been there.
@@ -219,8 +242,22 @@ export class Applier {
     return { ...applied, state: without(state, this.#awaited), custom: without(custom, this.#awaited) };
   }
 
-  /** Puts back what somebody changed of the applied revision, and tells. */
+  /**
+   * Puts back what somebody changed of the applied revision, and tells. It looks at what was written since the last time,
+   * and at everything after {@link lookAtAll}, an error and another revision.
+   */
   async heal(signal: AbortSignal): Promise<void> {
+    const written = this.#written;
+    this.#written = new Set();
+    try {
+      await this.#heal(written, signal);
+    } catch (error) {
+      this.lookAtAll();
+      throw error;
+    }
+  }
+
+  async #heal(written: ReadonlySet<AnyKey> | 'all', signal: AbortSignal): Promise<void> {
     const sha = this.#record.status?.appliedRevision;
     if (sha === undefined) return;
     const pins = this.#record.status?.sources;
@@ -231,11 +268,15 @@ export class Applier {
       if (missing) throw unavailable(missing);
       return found;
     });
-    const applied = withLiveValues(read, this.#deps.view);
-    if (applied.state.size + applied.custom.size === 0) return;
     const awaited = this.#awaited;
-    const { plan } = planLive(this.#deps.view, this.#name, this.#made(applied), applied);
-    await this.#record.write((s) => withKept(s, plan.kept), signal);
+    const alone = written !== 'all' && awaited.size === 0 && standAlone(written, read);
+    const applied = withLiveValues(alone ? partOf(read, written) : read, this.#deps.view);
+    if (applied.state.size + applied.custom.size === 0) return;
+    const plan = await inSlices(
+      planDrift(this.#deps.view, this.#name, this.#made(applied), applied, alone ? 'named' : 'all'),
+      signal,
+    );
+    if (!alone) await this.#record.write((s) => withKept(s, plan.kept), signal);
     const ended = endedHooks(this.#deps.view, this.#name, applied);
     if (ended.length > 0) await this.#deps.execute(ended, `git:${this.#name}`, signal);
     const items = itemsInOrder(plan);

@@ -2,10 +2,13 @@
 import {
   STANDING_NAMESPACES,
   isCustom,
+  isCustomKey,
   keyOf,
+  parseKey,
   type AnyKey,
   type AnyStored,
   type CustomKey,
+  type Kind,
   type ObjectKey,
   type Stored,
   type StoredUnstructured,
@@ -13,19 +16,22 @@ import {
 import { andMore } from '../../core/and-more.ts';
 import { changedFields, configChange } from '../../core/diff/field-changes.ts';
 import {
-  checkPlan,
+  checkingPlan,
+  homeOf,
   itemsInOrder,
   orderPlan,
   planInput,
-  planSync,
+  planningSync,
   SOURCE_ANNOTATION,
   type AnyPlanItem,
   type Ordered,
   type Plan,
+  type PlanInput,
   type Refusal,
 } from '../../core/diff/index.ts';
 import { HOOK_RUN, hookOf } from '../../core/diff/sync-order.ts';
-import type { Desired } from '../../core/manifests/index.ts';
+import type { Desired, DesiredCustom, DesiredObject } from '../../core/manifests/index.ts';
+import type { Paced } from '../../core/paced.ts';
 import { pruneGuard } from '../../core/revisions/prune-guard.ts';
 import type { Health } from '../../core/health/health.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
@@ -39,29 +45,86 @@ export interface LivePlan {
   readonly refusals: readonly Refusal[];
 }
 
-/** Plans `desired` against the view. Reads nothing else. */
-export function planLive(view: StoreView, sourceName: string, applied: Desired, desired: Desired): LivePlan {
-  const live = new Map<ObjectKey, Stored>();
-  for (const object of sourceObjects(view, sourceName)) live.set(keyOf(object), object);
-  for (const key of desired.state.keys()) {
-    const object: Stored | undefined = view.get(key);
-    if (object) live.set(key, object);
-  }
-  const custom = new Map<CustomKey, StoredUnstructured>();
-  for (const object of customSourceObjects(view.custom, sourceName)) custom.set(keyOf(object), object);
-  for (const key of desired.custom.keys()) {
-    const object = view.custom.get(key);
-    if (object) custom.set(key, object);
-  }
-  const input = planInput(sourceName, applied, desired, live, custom);
-  const plan = planSync(input);
+/** Plans `desired` against the view as it is at the first step. Reads nothing else. */
+export function* planLive(view: StoreView, sourceName: string, applied: Desired, desired: Desired): Paced<LivePlan> {
+  const input = wholeInput(view, sourceName, applied, desired);
+  const plan = yield* planningSync(input);
+  const { live, custom, disposable } = input;
   return {
     plan,
     refusals: [
-      ...checkPlan(input, plan),
-      ...pruneGuard(view.list('Cluster')[0], desired, live.size + custom.size, plan, input.disposable),
+      ...(yield* checkingPlan(input, plan)),
+      ...pruneGuard(view.list('Cluster')[0], desired, live.size + (custom?.live.size ?? 0), plan, disposable),
     ],
   };
+}
+
+/** What of the revision in force is to be put back: of all that is there, or of the named objects alone. */
+export function planDrift(
+  view: StoreView,
+  sourceName: string,
+  applied: Desired,
+  desired: Desired,
+  of: 'all' | 'named',
+): Paced<Plan> {
+  return planningSync(
+    of === 'all'
+      ? wholeInput(view, sourceName, applied, desired)
+      : planInput(sourceName, applied, desired, namedIn(view, desired), customNamedIn(view, desired)),
+  );
+}
+
+/** Kinds of objects that others go and come with. */
+const OTHERS_GO_WITH: readonly Kind[] = ['Namespace', 'CustomResourceDefinition'];
+
+/** Whether the objects of these keys can be looked at alone: the revision has each of them, and nothing hangs on it. */
+export function standAlone(keys: ReadonlySet<AnyKey>, { state, custom }: Desired): boolean {
+  return [...keys].every((key) =>
+    isCustomKey(key) ? custom.has(key) : state.has(key) && !OTHERS_GO_WITH.includes(parseKey(key).kind),
+  );
+}
+
+/** What a revision says of these objects and of the Namespaces that they are in. */
+export function partOf(desired: Desired, keys: ReadonlySet<AnyKey>): Desired {
+  const state = new Map<ObjectKey, DesiredObject>();
+  const custom = new Map<CustomKey, DesiredCustom>();
+  for (const key of [...keys].flatMap((one) => [homeOf(one), one])) {
+    if (key === undefined) continue;
+    if (isCustomKey(key)) {
+      const one = desired.custom.get(key);
+      if (one) custom.set(key, one);
+    } else {
+      const one = desired.state.get(key);
+      if (one) state.set(key, one);
+    }
+  }
+  return { ...desired, state, custom };
+}
+
+function wholeInput(view: StoreView, sourceName: string, applied: Desired, desired: Desired): PlanInput {
+  const live = namedIn(view, desired);
+  for (const object of sourceObjects(view, sourceName)) live.set(keyOf(object), object);
+  const custom = customNamedIn(view, desired);
+  for (const object of customSourceObjects(view.custom, sourceName)) custom.set(keyOf(object), object);
+  return planInput(sourceName, applied, desired, live, custom);
+}
+
+function namedIn(view: StoreView, { state }: Desired): Map<ObjectKey, Stored> {
+  const live = new Map<ObjectKey, Stored>();
+  for (const key of state.keys()) {
+    const object: Stored | undefined = view.get(key);
+    if (object) live.set(key, object);
+  }
+  return live;
+}
+
+function customNamedIn(view: StoreView, { custom }: Desired): Map<CustomKey, StoredUnstructured> {
+  const live = new Map<CustomKey, StoredUnstructured>();
+  for (const key of custom.keys()) {
+    const object = view.custom.get(key);
+    if (object) live.set(key, object);
+  }
+  return live;
 }
 
 function stepOf(item: AnyPlanItem, foreground: Ordered['foreground']): AnyStep {

@@ -42,7 +42,7 @@ export async function planRevision(
     return { revision: revision.sha, diagnostics: next.diagnostics, refused: true };
   const inForce = status?.appliedRevision;
   const applied = await reader.applied(inForce, signal, status?.sources);
-  const { plan, refusals: found } = planLive(view, sourceName, applied, next);
+  const { plan, refusals: found } = await inSlices(planLive(view, sourceName, applied, next), signal);
   const refusals = await standing(found, git, { sha: revision.sha, inForce }, next, signal);
   return {
     revision: revision.sha,

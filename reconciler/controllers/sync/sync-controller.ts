@@ -3,7 +3,13 @@
  * syncs, key NAME#health looks whether what was applied is well. Level-triggered: each pass reads everything anew, and
  * may run twice.
  */
-import { isCustom, type AnyStored, type RevisionRecord, type SourceStatus } from '../../../contracts/objects/index.ts';
+import {
+  isCustom,
+  keyOf,
+  type AnyStored,
+  type RevisionRecord,
+  type SourceStatus,
+} from '../../../contracts/objects/index.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { usersOf } from '../../core/apps/other-sources.ts';
 import { SOURCE_ANNOTATION } from '../../core/diff/index.ts';
@@ -114,7 +120,10 @@ export class SyncController {
     const ours =
       (object.metadata.annotations?.[SOURCE_ANNOTATION] ?? previous?.metadata.annotations?.[SOURCE_ANNOTATION]) ===
       this.#name;
-    if (ours && (type === 'delete' || specChanged(object, previous))) this.#ask(this.#name);
+    if (ours && (type === 'delete' || specChanged(object, previous))) {
+      this.#applier.wasWritten(keyOf(object));
+      this.#ask(this.#name);
+    }
     this.#askHealth();
   }
 
@@ -146,6 +155,7 @@ export class SyncController {
       using over = joinSignals(this.#closing.signal, this.#restartHints.signal);
       for await (const cause of this.#deps.git.hints(this.#pollSeconds, over.signal)) {
         this.#noticed = { by: cause, at: this.#deps.clock.monotonic() };
+        if (cause === 'poll') this.#applier.lookAtAll();
         this.#ask(this.#name);
       }
     }

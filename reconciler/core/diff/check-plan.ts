@@ -17,6 +17,7 @@ import {
   type Diagnostic,
   type Position,
 } from '../manifests/index.ts';
+import { finish, type Paced } from '../paced.ts';
 import { acknowledgeObject, trailerFor, type Refusal } from './acknowledge.ts';
 import type { PlanCode } from './codes.ts';
 import type { Change } from './fixed-fields.ts';
@@ -30,9 +31,15 @@ type AnyDesired = DesiredObject | DesiredCustom;
 
 /** Why a revision may not be applied over what is live; empty when it may. All are errors, ordered by position. */
 export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Refusal[] {
+  return finish(checkingPlan(input, plan));
+}
+
+/** {@link checkPlan}, object by object. */
+export function* checkingPlan(input: PlanInput, plan: Plan): Paced<Refusal[]> {
   const diagnostics: Refusal[] = [];
   const updates = new Map(plan.items.flatMap((item) => (item.action === 'update' ? [[item.key, item.object]] : [])));
   for (const desired of input.desired.values()) {
+    yield;
     const live = liveObject(input, desired.key);
     // What is on its way out is made anew when it is gone.
     if (!live || live.metadata.deletionTimestamp !== undefined || hookOf(desired.object)) continue;
@@ -46,6 +53,7 @@ export function checkPlan(input: PlanInput, plan: Plan = planSync(input)): Refus
   }
   const custom = input.custom && customList(input.sourceName, input.custom);
   for (const desired of input.custom?.desired.values() ?? []) {
+    yield;
     const live = custom && liveObject(custom, desired.key);
     if (!live || live.metadata.deletionTimestamp !== undefined || hookOf(desired.object)) continue;
     const refusal = obstacleRefusal(desired, live, custom);

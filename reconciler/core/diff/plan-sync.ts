@@ -14,6 +14,7 @@ import {
 import { isTerminating } from '../admission/namespace-lifecycle.ts';
 import { descriptorOf, DESCRIPTORS } from '../kinds/index.ts';
 import type { Desired, Position } from '../manifests/types.ts';
+import { finish, type Paced } from '../paced.ts';
 import { diffObjects } from './diff-objects.ts';
 import { equal, type JsonObject } from '../fields/json.ts';
 import { othersFields } from '../fields/managed-fields.ts';
@@ -52,13 +53,18 @@ import {
  * A live object that is the very object in `applied` (an offline plan) counts as carrying the annotations.
  */
 export function planSync(input: PlanInput): Plan {
+  return finish(planningSync(input));
+}
+
+/** {@link planSync}, object by object. */
+export function* planningSync(input: PlanInput): Paced<Plan> {
   const { sourceName, applied, desired, live, custom } = input;
   const isOpen = ({ metadata: { namespace } }: AnyObject): boolean => !isEndingNamespace(namespace, live);
   const isInNew = ({ metadata: { namespace } }: AnyObject): boolean => {
     const home = namespace === undefined ? undefined : objectKey('Namespace', undefined, namespace);
     return home !== undefined && desired.has(home) && !live.has(home);
   };
-  const typed = planList({
+  const typed = yield* planList({
     sourceName,
     applied,
     desired,
@@ -67,7 +73,7 @@ export function planSync(input: PlanInput): Plan {
     isOpen,
     isInNew,
   });
-  const others = custom ? planList({ ...customList(sourceName, custom), isOpen, isInNew }) : NOTHING_TO_DO;
+  const others = custom ? yield* planList({ ...customList(sourceName, custom), isOpen, isInNew }) : NOTHING_TO_DO;
   const kept = [...typed.kept, ...others.kept];
   const homes = new Map(kept.map((one) => [homeOf(one.key), one] as const));
   const isHome = ({ key }: AnyPlanItem): boolean => homes.has(key);
@@ -178,9 +184,10 @@ function isEndingNamespace(name: string | undefined, live: PlanInput['live']): b
   return home?.kind === 'Namespace' && isTerminating(home);
 }
 
-function planList(list: OpenList): Planned {
+function* planList(list: OpenList): Paced<Planned> {
   const changes: AnyPlanItem[] = [];
   for (const desired of list.desired.values()) {
+    yield;
     const item = hookOf(desired.object) ? undefined : planObject(list, desired);
     if (item) changes.push(item);
   }
@@ -188,6 +195,7 @@ function planList(list: OpenList): Planned {
   const kept: Kept[] = [];
   for (const key of list.live.keys()) {
     if (list.desired.has(key)) continue;
+    yield;
     const object = liveObject(list, key);
     if (!object || !list.isOpen(object) || !isPrunable(object, list.sourceName, list.applied.has(key))) continue;
     const rule = pruneRule(object);
@@ -200,7 +208,7 @@ function planList(list: OpenList): Planned {
 }
 
 /** The Namespace that the object of a key is in. */
-function homeOf(key: AnyKey): AnyKey | undefined {
+export function homeOf(key: AnyKey): AnyKey | undefined {
   const [, namespace = ''] = key.split('/');
   return namespace === '' ? undefined : objectKey('Namespace', undefined, namespace);
 }

@@ -40,7 +40,7 @@ export class Fleet {
   }
 
   plan(...documents: readonly string[]): Plan {
-    return planLive(this.world, 'main', this.#applied, wanted(manifests(...documents))).plan;
+    return finish(planLive(this.world, 'main', this.#applied, wanted(manifests(...documents)))).plan;
   }
   forecast(...documents: readonly string[]): Forecast | undefined {
     return finish(forecastOf(this.plan(...documents), this.world, this.#later));
