@@ -1,6 +1,5 @@
 /** Services: gives each its ClusterIP, node ports and the address of its load balancer, and settles it when two passes gave out the same one. */
 import {
-  clusterIPsOf,
   familyNetwork,
   findCondition,
   keyOf,
@@ -17,19 +16,16 @@ import {
   ALLOCATED_ANNOTATION,
   allocate,
   allocatedText,
-  nodePortsOf,
   type Ranges,
   wishesOf,
   type Problem,
 } from '../core/services/allocation.ts';
+import { ALLOCATED, claimsOf, type Holders } from '../core/services/claims.ts';
 import { balance } from '../core/services/load-balancers.ts';
 import type { Decision, Step } from '../core/step.ts';
 import { canonicalJson } from '../core/storage/canonical-json.ts';
 import { clusterSettings } from './cluster-settings.ts';
 import type { Controller, PassContext, StoreView } from './runtime/controller.ts';
-
-/** False while an address or port that the Service needs cannot be given. */
-const CONDITION = 'AddressesAllocated';
 
 function conditionsAfter(
   service: StoredService,
@@ -38,9 +34,9 @@ function conditionsAfter(
 ): readonly Condition[] | undefined {
   const before = service.status?.conditions;
   const first = problems[0];
-  if (!first) return before?.filter((c) => c.type !== CONDITION);
+  if (!first) return before?.filter((c) => c.type !== ALLOCATED);
   const message = problems.map((problem) => problem.message).join('; ');
-  return withCondition(before, { type: CONDITION, status: 'False', reason: first.reason, message }, now.toISOString());
+  return withCondition(before, { type: ALLOCATED, status: 'False', reason: first.reason, message }, now.toISOString());
 }
 
 function statusSteps(
@@ -57,7 +53,7 @@ function statusSteps(
     ...(address !== undefined && { loadBalancer: { ingress: [{ ip: address, ipMode: 'VIP' }] } }),
   };
   if (canonicalJson(status) === canonicalJson(service.status ?? {})) return [];
-  const told = findCondition(service.status?.conditions, CONDITION)?.message;
+  const told = findCondition(service.status?.conditions, ALLOCATED)?.message;
   const [before] = loadBalancerAddresses(service);
   return [
     { do: 'updateStatus', object: { ...service, status } },
@@ -83,9 +79,9 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   const { namespace, name } = parseKey(key);
   const service = view.get(objectKey('Service', namespace, name));
   if (!service) return { steps: [] };
-  const others = view.list('Service').filter((other) => other.metadata.uid !== service.metadata.uid);
+  const holders = othersThan(service, view);
   const wishes = wishesOf(service);
-  const { spec, problems, moved } = allocate(service, others, rangesOf(view), wishes);
+  const { spec, problems, moved } = allocate(service, holders, rangesOf(view), wishes);
   const { [ALLOCATED_ANNOTATION]: _before, ...annotations } = service.metadata.annotations ?? {};
   const text = allocatedText(spec, wishes);
   const wanted: StoredService = {
@@ -99,7 +95,7 @@ function decide(key: ObjectKey, { view, now }: PassContext): Decision {
   if (!changed) {
     const pools = service.spec.type === 'LoadBalancer' ? view.list('IPAddressPool') : [];
     const namespaceLabels = view.get(objectKey('Namespace', undefined, namespace ?? 'default'))?.metadata.labels;
-    const { address, problems: failed } = balance(service, others, { pools, namespaceLabels });
+    const { address, problems: failed } = balance(service, holders, { pools, namespaceLabels });
     return { steps: statusSteps(service, [...problems, ...failed], address, now) };
   }
   return {
@@ -129,20 +125,13 @@ function rangesOf(view: StoreView): Ranges {
 
 /** Services that share an address or port with this one, or wait for one that this one may have given back. */
 function concerned(service: StoredService, view: StoreView): readonly ObjectKey[] {
-  const ports = new Set(nodePortsOf(service));
-  const addresses = new Set(loadBalancerAddresses(service));
-  const own = new Set(clusterIPsOf(service.spec));
-  return view
-    .list('Service')
-    .filter(
-      (other) =>
-        other.metadata.uid !== service.metadata.uid &&
-        (findCondition(other.status?.conditions, CONDITION) !== undefined ||
-          (own.size > 0 && clusterIPsOf(other.spec).some((address) => own.has(address))) ||
-          (addresses.size > 0 && loadBalancerAddresses(other).some((address) => addresses.has(address))) ||
-          (ports.size > 0 && nodePortsOf(other).some((port) => ports.has(port)))),
-    )
-    .map(keyOf);
+  const others = othersThan(service, view);
+  const claims = new Set([...claimsOf(service), 'unmet' as const]);
+  return [...new Set([...claims].flatMap((claim) => others.of(claim).map(keyOf)))];
+}
+
+function othersThan({ metadata: { uid } }: StoredService, view: StoreView): Holders {
+  return { of: (claim) => view.claiming('Service', claim).filter((other) => other.metadata.uid !== uid) };
 }
 
 function balanced(view: StoreView, namespace?: string): readonly ObjectKey[] {

@@ -1,9 +1,9 @@
 /** Objects read by isomorphic-git: no `git` is needed on the machine. */
-import fs from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import git from 'isomorphic-git';
 import { type ObjectEngine, unreadable } from './engine.ts';
+import { gitFiles } from './git-files.ts';
 import { objectSize } from './object-size.ts';
 import type { ObjectType, RawObject } from './raw-objects.ts';
 
@@ -32,7 +32,7 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
   }
 
   async function readOnce(oid: string): Promise<RawObject> {
-    const found = await git.readObject({ fs, gitdir, oid, format: 'content', cache: await currentCache() });
+    const found = await git.readObject({ fs: gitFiles, gitdir, oid, format: 'content', cache: await currentCache() });
     return { type: found.type as ObjectType, content: Buffer.from(found.object as Uint8Array) };
   }
 
@@ -53,7 +53,7 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
 
   async function ref(name: string): Promise<string | undefined> {
     try {
-      return await git.resolveRef({ fs, gitdir, ref: name });
+      return await git.resolveRef({ fs: gitFiles, gitdir, ref: name });
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -73,13 +73,13 @@ export function openIsomorphicEngine(gitdir: string): ObjectEngine {
     ref,
     async hasRefs() {
       for (const filepath of ['refs/heads', 'refs/tags', 'refs/remotes'])
-        if ((await git.listRefs({ fs, gitdir, filepath })).length > 0) return true;
+        if ((await git.listRefs({ fs: gitFiles, gitdir, filepath })).length > 0) return true;
       return false;
     },
-    tags: () => git.listTags({ fs, gitdir }),
+    tags: () => git.listTags({ fs: gitFiles, gitdir }),
     async expand(prefix) {
       try {
-        return [await git.expandOid({ fs, gitdir, oid: prefix, cache: await currentCache() })];
+        return [await git.expandOid({ fs: gitFiles, gitdir, oid: prefix, cache: await currentCache() })];
       } catch (error) {
         if (error instanceof git.Errors.AmbiguousError) return error.data.matches;
         if (isNotFound(error)) return [];

@@ -3,13 +3,13 @@
  * damaged, or has become crowded with what many small fetches brought, its objects are fetched anew and take the place
  * of the old ones.
  */
-import fs from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import git, { type GitHttpResponse, type HttpClient } from 'isomorphic-git';
 import { errorText } from '../../../contracts/errors.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { PlumbError, RetryableError, TerminalError } from '../../core/errors.ts';
+import { gitFiles } from './git-files.ts';
 import { FETCHED_TAG } from './own-refs.ts';
 import { withSomeHead } from './pkt-line.ts';
 import type { GitRemote } from './remote.ts';
@@ -42,7 +42,7 @@ const MAX_PACK_BYTES = 512 * 1024 * 1024;
 
 /** Remembers what the remote's HEAD names. */
 export async function setMirrorHead(gitdir: string, branch: string): Promise<void> {
-  await git.writeRef({ fs, gitdir, ref: 'HEAD', value: `refs/heads/${branch}`, symbolic: true, force: true });
+  await git.writeRef({ fs: gitFiles, gitdir, ref: 'HEAD', value: `refs/heads/${branch}`, symbolic: true, force: true });
 }
 
 /**
@@ -74,8 +74,8 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
   }
 
   async function note(ref: string, value: string): Promise<void> {
-    const before = await git.resolveRef({ fs, gitdir, ref: localRef(ref) }).catch(() => undefined);
-    if (before !== value) await git.writeRef({ fs, gitdir, ref: localRef(ref), value, force: true });
+    const before = await git.resolveRef({ fs: gitFiles, gitdir, ref: localRef(ref) }).catch(() => undefined);
+    if (before !== value) await git.writeRef({ fs: gitFiles, gitdir, ref: localRef(ref), value, force: true });
   }
 
   async function renew(ref: string, signal: AbortSignal): Promise<void> {
@@ -85,8 +85,8 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
       await makeBare(fresh);
       await fetchInto(fresh, remote, ref, maxPackBytes, signal);
       await replaceObjects(gitdir, fresh);
-      const value = await git.resolveRef({ fs, gitdir: fresh, ref: localRef(ref) });
-      await git.writeRef({ fs, gitdir, ref: localRef(ref), value, force: true });
+      const value = await git.resolveRef({ fs: gitFiles, gitdir: fresh, ref: localRef(ref) });
+      await git.writeRef({ fs: gitFiles, gitdir, ref: localRef(ref), value, force: true });
     } finally {
       await rm(fresh, { recursive: true, force: true });
     }
@@ -108,8 +108,8 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
 
 async function makeBare(gitdir: string): Promise<void> {
   await mkdir(gitdir, { recursive: true, mode: 0o700 });
-  await git.init({ fs, gitdir, bare: true, defaultBranch: NO_HEAD });
-  await git.setConfig({ fs, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
+  await git.init({ fs: gitFiles, gitdir, bare: true, defaultBranch: NO_HEAD });
+  await git.setConfig({ fs: gitFiles, gitdir, path: 'remote.origin.fetch', value: '+refs/heads/*:refs/heads/*' });
 }
 
 /**
@@ -133,7 +133,7 @@ async function fetchInto(
   const { url, http } = remote.httpClient(over.signal);
   try {
     const { fetchHead } = await git.fetch({
-      fs,
+      fs: gitFiles,
       gitdir,
       url,
       http: bounded(http, maxBytes),
@@ -144,7 +144,8 @@ async function fetchInto(
       tags: false,
       ...(depth !== undefined && { depth }),
     });
-    if (fetchHead !== null) await git.writeRef({ fs, gitdir, ref: localRef(ref), value: fetchHead, force: true });
+    if (fetchHead !== null)
+      await git.writeRef({ fs: gitFiles, gitdir, ref: localRef(ref), value: fetchHead, force: true });
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof PlumbError) throw error;

@@ -11,6 +11,7 @@ import {
   type StoredAt,
   type StoredOf,
 } from '../../../contracts/objects/index.ts';
+import type { Claim } from '../../core/services/claims.ts';
 import type { StoreView } from '../runtime/controller.ts';
 import { ObjectTable } from '../runtime/object-table.ts';
 
@@ -100,6 +101,10 @@ export class OverlayView implements StoreView {
 
   pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
     return this.#both(kind, this.#beneath.pointingAt(kind, podUid), this.#own.pointingAt(kind, podUid));
+  }
+
+  claiming<K extends Kind>(kind: K, claim: Claim): readonly StoredOf<K>[] {
+    return this.#both(kind, this.#beneath.claiming(kind, claim), this.#own.claiming(kind, claim));
   }
 
   /** Answers what was there. */

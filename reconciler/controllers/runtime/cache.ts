@@ -19,6 +19,7 @@ import { unlessAborted } from '../../../contracts/signals.ts';
 import { PlumbError } from '../../core/errors.ts';
 import { objectAt } from '../../core/kinds/custom.ts';
 import type { Counted } from '../../core/quota/counts.ts';
+import type { Claim } from '../../core/services/claims.ts';
 import { compareVersions } from '../../core/storage/object-form.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
@@ -209,6 +210,10 @@ export class StoreCache implements StoreView {
 
   pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
     return this.#table.pointingAt(kind, podUid);
+  }
+
+  claiming<K extends Kind>(kind: K, claim: Claim): readonly StoredOf<K>[] {
+    return this.#table.claiming(kind, claim);
   }
 
   withAddress(address: string): readonly StoredOf<'Node' | 'Machine'>[] {

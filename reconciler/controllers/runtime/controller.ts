@@ -17,6 +17,7 @@ import type {
 import type { CustomView } from '../../core/kinds/custom.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { Counted } from '../../core/quota/counts.ts';
+import type { Claim } from '../../core/services/claims.ts';
 import type { AnyDecision } from '../../core/step.ts';
 import type { RefusedWrite } from '../../core/workloads/refused-pods.ts';
 import type { ChangeEvent } from '../../ports/object-store.ts';
@@ -47,6 +48,8 @@ export interface StoreView {
   selecting<K extends Kind>(kind: K, pod: StoredOf<'Pod'>): readonly StoredOf<K>[];
   /** Those that have the pod with this uid among their endpoints. */
   pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[];
+  /** Those that have this address or port, or wait for one: only Services do. */
+  claiming<K extends Kind>(kind: K, claim: Claim): readonly StoredOf<K>[];
   /** What the quota counts, kept up as objects change; where it is absent, its namespace is counted each time. */
   quotaCount?(quota: StoredResourceQuota): Counted;
 }

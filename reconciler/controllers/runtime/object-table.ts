@@ -18,6 +18,7 @@ import {
 import { SOURCE_ANNOTATION } from '../../core/diff/types.ts';
 import { regardingTerm } from '../../core/events/backlog.ts';
 import { definedKinds } from '../../core/kinds/custom-definitions.ts';
+import { claimsOf, type Claim } from '../../core/services/claims.ts';
 import { QuotaCounts, type Counted } from '../../core/quota/counts.ts';
 import type { StoreView } from './controller.ts';
 import { CustomTable } from './custom-table.ts';
@@ -88,6 +89,10 @@ export class ObjectTable implements StoreView {
 
   pointingAt<K extends Kind>(kind: K, podUid: string): readonly StoredOf<K>[] {
     return this.#find<K>(endpointTerm(kind, podUid));
+  }
+
+  claiming<K extends Kind>(kind: K, claim: Claim): readonly StoredOf<K>[] {
+    return this.#find<K>(claimTerm(kind, claim));
   }
 
   /** Nodes that have this address, and Machines whose manifest has it. */
@@ -174,6 +179,10 @@ function endpointTerm(kind: Kind, podUid: string): string {
   return `endpoint ${kind} ${podUid}`;
 }
 
+function claimTerm(kind: Kind, claim: Claim): string {
+  return `claim ${kind} ${claim}`;
+}
+
 function termsOf(object: Stored): string[] {
   const { metadata, kind } = object;
   const terms = [kindTerm(kind)];
@@ -194,6 +203,7 @@ function termsOf(object: Stored): string[] {
     // By one of its labels: what it selects has all of them.
     const [label] = Object.entries(object.spec.selector ?? {});
     if (label) terms.push(selectorTerm(kind, metadata.namespace, label));
+    terms.push(...claimsOf(object).map((claim) => claimTerm(kind, claim)));
   }
   if (object.kind === 'EndpointSlice')
     for (const { targetRef } of object.endpoints)

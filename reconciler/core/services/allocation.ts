@@ -13,9 +13,10 @@ import {
   type StoredService,
 } from '../../../contracts/objects/index.ts';
 import { byAge } from '../workloads/owners.ts';
+import type { Holders } from './claims.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
 import { cidrHas, type Family } from '../../../contracts/ip.ts';
-import { formatAddress, parseAddress, readRange } from '../../../contracts/ipv4.ts';
+import { formatAddress, readRange } from '../../../contracts/ipv4.ts';
 import { formatAddress6, parseRange6 } from '../../../contracts/ipv6.ts';
 
 export interface Ranges {
@@ -102,24 +103,21 @@ export function portKey(port: ServicePort): string {
   return `${port.protocol}/${port.port}`;
 }
 
-/**
- * Service addresses that may be given out: the network address, the first (reserved) and the broadcast address are
- * left.
- */
+/** What is free after `start`, the beginning of the range after its end. */
 function firstFree(
   range: { first: number; size: number },
-  taken: ReadonlySet<number>,
+  isTaken: (candidate: number) => boolean,
   start: number,
 ): number | undefined {
   for (let i = 0; i < range.size; i++) {
     const candidate = range.first + ((start + i) % range.size);
-    if (!taken.has(candidate)) return candidate;
+    if (!isTaken(candidate)) return candidate;
   }
   return undefined;
 }
 
-function holder(others: readonly StoredService[], ip: string): StoredService | undefined {
-  return others.find(({ spec }) => spec.clusterIP === ip || spec.clusterIPs?.[1] === ip);
+function oldest(services: readonly StoredService[]): StoredService | undefined {
+  return services.length > 1 ? services.toSorted(byAge)[0] : services[0];
 }
 
 function nameOf(service: StoredService): string {
@@ -131,17 +129,12 @@ function nameOf(service: StoredService): string {
  * then it takes another, or, where the user wished for it, goes without and says so. Ports that are no longer node
  * ports are given back.
  */
-export function allocate(
-  service: StoredService,
-  others: readonly StoredService[],
-  ranges: Ranges,
-  wishes: Wishes,
-): Allocation {
+export function allocate(service: StoredService, holders: Holders, ranges: Ranges, wishes: Wishes): Allocation {
   const problems: Problem[] = [];
   const moved: string[] = [];
   const [first, second] = familiesOf(service.spec, ranges);
   const given = (family: Family, present: string | undefined, wished: boolean): string | undefined =>
-    allocateAddress(service, present, others, rangeOf(ranges, family), wished, problems, moved);
+    allocateAddress(service, present, holders, rangeOf(ranges, family), wished, problems, moved);
   // What is of another family than it should be is asked for anew.
   const ofFamily = (family: Family): string | undefined => clusterIPOf(service.spec, family);
   const clusterIP = addressed(service.spec)
@@ -153,7 +146,7 @@ export function allocate(
     second === undefined || !addressed(service.spec)
       ? undefined
       : given(second, ofFamily(second), wishes.secondIP === true);
-  const { ports, healthCheckNodePort } = allocatePorts(service, others, ranges, wishes, problems, moved);
+  const { ports, healthCheckNodePort } = allocatePorts(service, holders, ranges, wishes, problems, moved);
   const { clusterIP: _old, clusterIPs: _list, healthCheckNodePort: _health, ...rest } = service.spec;
   const spec = {
     ...rest,
@@ -182,7 +175,7 @@ function rangeOf({ serviceCIDR, serviceCIDRIPv6 }: Ranges, family: Family): stri
 function allocateAddress(
   service: StoredService,
   present: string | undefined,
-  others: readonly StoredService[],
+  holders: Holders,
   cidr: string | undefined,
   wished: boolean,
   problems: Problem[],
@@ -196,7 +189,7 @@ function allocateAddress(
     return present;
   }
   if (present !== undefined) {
-    const clash = holder(others, present);
+    const clash = oldest(holders.of(`address ${present}`));
     if (wished) {
       if (!cidrHas(cidr, present))
         problems.push({
@@ -213,7 +206,7 @@ function allocateAddress(
     if (!clash || byAge(clash, service) > 0) return present;
     moved.push(present);
   }
-  const found = freeAddress(cidr, others, hash32(nameOf(service)));
+  const found = freeAddress(cidr, holders, hash32(nameOf(service)));
   if (found === undefined)
     problems.push({
       reason: 'AddressesExhausted',
@@ -225,27 +218,17 @@ function allocateAddress(
 /** Offsets into a range of IPv6 are bounded by this: more Services than that there are not. */
 const MOST_ADDRESSES = 2 ** 30;
 
-function freeAddress(cidr: string, others: readonly StoredService[], seed: number): string | undefined {
+/** The network address, the first (reserved) and the broadcast address are not given out. */
+function freeAddress(cidr: string, holders: Holders, seed: number): string | undefined {
   const whole = readRange(cidr);
-  if (whole) {
-    const usable = { first: whole.first + 2, size: whole.size - 3 };
-    const taken = new Set(
-      others.flatMap(({ spec }) => {
-        const address = clusterIPOf(spec, 'IPv4');
-        return address === undefined ? [] : [parseAddress(address)];
-      }),
-    );
-    const found = usable.size > 0 ? firstFree(usable, taken, seed % usable.size) : undefined;
-    return found === undefined ? undefined : formatAddress(found);
-  }
-  const { first, size } = parseRange6(cidr);
+  const { first, size } = whole ? { first: BigInt(whole.first), size: BigInt(whole.size) } : parseRange6(cidr);
   const usable = Math.min(Number(size) - 3, MOST_ADDRESSES);
-  const taken = new Set(others.flatMap(({ spec }) => clusterIPOf(spec, 'IPv6') ?? []));
-  for (let i = 0; i < usable && i <= taken.size; i += 1) {
-    const candidate = formatAddress6(first + 2n + BigInt((seed + i) % usable));
-    if (!taken.has(candidate)) return candidate;
-  }
-  return undefined;
+  const textOf = (offset: number): string =>
+    whole ? formatAddress(whole.first + 2 + offset) : formatAddress6(first + 2n + BigInt(offset));
+  if (usable <= 0) return undefined;
+  const isTaken = (offset: number): boolean => holders.of(`address ${textOf(offset)}`).length > 0;
+  const found = firstFree({ first: 0, size: usable }, isTaken, seed % usable);
+  return found === undefined ? undefined : textOf(found);
 }
 
 interface Ports {
@@ -255,7 +238,7 @@ interface Ports {
 
 function allocatePorts(
   service: StoredService,
-  others: readonly StoredService[],
+  holders: Holders,
   { nodePortRange: range, heldPorts = new Set() }: Ranges,
   wishes: Wishes,
   problems: Problem[],
@@ -267,7 +250,6 @@ function allocatePorts(
     return { ports: spec.ports.map((port) => (wishes.nodePorts.has(portKey(port)) ? port : withoutNodePort(port))) };
   const [first = 0, last = 0] = range.split('-').map(Number);
   const size = Math.max(0, last - first + 1);
-  const holders = holdersOf(others);
   const own = new Set<number>();
   for (const port of spec.ports)
     if (port.nodePort !== undefined && wishes.nodePorts.has(portKey(port))) own.add(port.nodePort);
@@ -275,7 +257,7 @@ function allocatePorts(
 
   /** The port of the nodes for what `key` names, which has `present` now; undefined where none is free. */
   const settle = (key: string, present: number | undefined, wished: boolean, field: string): number | undefined => {
-    const before = present === undefined ? undefined : holders.get(present);
+    const before = present === undefined ? undefined : oldest(holders.of(`port ${present}`));
     const younger = before !== undefined && byAge(before, service) < 0;
     if (present !== undefined && wished) {
       if (younger)
@@ -290,8 +272,9 @@ function allocatePorts(
       return present;
     }
     if (present !== undefined) moved.push(String(present));
-    const taken = new Set([...holders.keys(), ...own, ...heldPorts]);
-    const free = size > 0 ? firstFree({ first, size }, taken, hash32(`${nameOf(service)} ${key}`) % size) : undefined;
+    const isTaken = (port: number): boolean =>
+      own.has(port) || heldPorts.has(port) || holders.of(`port ${port}`).length > 0;
+    const free = size > 0 ? firstFree({ first, size }, isTaken, hash32(`${nameOf(service)} ${key}`) % size) : undefined;
     if (free === undefined)
       problems.push({
         reason: 'NodePortsExhausted',
@@ -311,20 +294,4 @@ function allocatePorts(
   if (!needsHealthCheck(spec)) return { ports };
   const healthCheckNodePort = settle(HEALTH, spec.healthCheckNodePort, wishes.healthCheckNodePort, HEALTH);
   return { ports, ...(healthCheckNodePort !== undefined && { healthCheckNodePort }) };
-}
-
-/** Who has which port of the nodes; the oldest where several have one. */
-function holdersOf(others: readonly StoredService[]): ReadonlyMap<number, StoredService> {
-  const holders = new Map<number, StoredService>();
-  for (const other of others
-    .filter(({ spec }) => mayHaveNodePorts(spec))
-    .sort(byAge)
-    .reverse())
-    for (const port of nodePortsOf(other)) holders.set(port, other);
-  return holders;
-}
-
-/** All ports of the nodes that a Service has. */
-export function nodePortsOf({ spec }: Pick<StoredService, 'spec'>): readonly number[] {
-  return [...spec.ports.map(({ nodePort }) => nodePort), spec.healthCheckNodePort].filter((port) => port !== undefined);
 }

@@ -17,6 +17,7 @@ import { canonicalJson } from '../storage/canonical-json.ts';
 import { byAge, compareText } from '../workloads/owners.ts';
 import { hash32 } from '../workloads/stable-hash.ts';
 import type { Problem } from './allocation.ts';
+import type { Holders } from './claims.ts';
 
 /** Classes of Services that are given addresses here, besides none. */
 const CLASSES: readonly string[] = ['plumbline.dev/load-balancer', 'metallb', 'metallb.io/metallb'];
@@ -40,7 +41,7 @@ export interface Balancing {
  * Service that does not share it has it too; another is looked for from a place that its name says, so that it is the
  * same again where nobody remembers.
  */
-export function balance(service: StoredService, others: readonly StoredService[], balancers: Balancers): Balancing {
+export function balance(service: StoredService, holders: Holders, balancers: Balancers): Balancing {
   const { spec } = service;
   if (spec.type !== 'LoadBalancer') return { address: undefined, problems: [] };
   const failed = (message: string): Balancing => ({
@@ -54,21 +55,20 @@ export function balance(service: StoredService, others: readonly StoredService[]
   const wish = wishOf(service);
   if ('wrong' in wish) return failed(wish.wrong);
   const pools = balancers.pools.filter((pool) => serves(pool, service, balancers.namespaceLabels));
-  const holders = heldBy(others);
   const [before] = loadBalancerAddresses(service);
   if (wish.address !== undefined) {
     const pool = pools.find((one) => poolHas(one, wish.address ?? ''));
     if (!pool) return failed(`no IPAddressPool has the address ${wish.address} for this Service`);
     if (wish.pool !== undefined && pool.metadata.name !== wish.pool)
       return failed(`the address ${wish.address} is of the IPAddressPool ${pool.metadata.name}, not of ${wish.pool}`);
-    const clash = conflict(service, holders.get(wish.address) ?? []);
+    const clash = conflict(service, holders.of(`balancer ${wish.address}`));
     if (clash && (before !== wish.address || byAge(clash, service) < 0))
       return failed(`the address ${wish.address} is that of Service ${nameOf(clash)}, which does not share it`);
     return { address: wish.address, problems: [] };
   }
   const named = wish.pool === undefined ? pools : pools.filter(({ metadata }) => metadata.name === wish.pool);
   if (before !== undefined && named.some((pool) => poolHas(pool, before))) {
-    const clash = conflict(service, holders.get(before) ?? []);
+    const clash = conflict(service, holders.of(`balancer ${before}`));
     if (!clash || byAge(clash, service) > 0) return { address: before, problems: [] };
   }
   if (named.length === 0)
@@ -139,19 +139,6 @@ function byPriority(a: IPAddressPool, b: IPAddressPool): number {
   return left === right ? compareText(a.metadata.name, b.metadata.name) : left - right;
 }
 
-type Holders = ReadonlyMap<string, readonly StoredService[]>;
-
-function heldBy(others: readonly StoredService[]): Holders {
-  const holders = new Map<string, StoredService[]>();
-  for (const other of others)
-    for (const address of loadBalancerAddresses(other)) {
-      const list = holders.get(address) ?? [];
-      holders.set(address, list);
-      list.push(other);
-    }
-  return holders;
-}
-
 /** The oldest of those that have an address and do not share it with the Service. */
 function conflict(service: StoredService, holders: readonly StoredService[]): StoredService | undefined {
   return holders.filter((other) => !sharesWith(service, other)).sort(byAge)[0];
@@ -183,7 +170,7 @@ function firstFree(pool: IPAddressPool, service: StoredService, holders: Holders
     const address = nth(blocks, (start + i) % size);
     if (pool.spec.avoidBuggyIPs && isBuggyAddress(address)) continue;
     const text = formatAddress(address);
-    const taken = holders.get(text) ?? [];
+    const taken = holders.of(`balancer ${text}`);
     // What others share is asked for by name or by key alone: an address that is free is as good.
     if (taken.length === 0 || (annotation(service, 'allow-shared-ip') && !conflict(service, taken))) return text;
   }

@@ -16,6 +16,7 @@ import { openNamespace } from '../../../reconciler/core/admission/namespace-life
 import { SOURCE_ANNOTATION } from '../../../reconciler/core/diff/types.ts';
 import { finish } from '../../../reconciler/core/paced.ts';
 import { controllerOf } from '../../../reconciler/core/workloads/owners.ts';
+import { claimsOf, type Claim } from '../../../reconciler/core/services/claims.ts';
 import { canonicalJson } from '../../../reconciler/core/storage/canonical-json.ts';
 import { isTyped, type AnyDecision, type Step } from '../../../reconciler/core/step.ts';
 import {
@@ -117,6 +118,11 @@ export class World implements StoreView {
     return this.list('PeerSlice').filter(({ members }) =>
       members.some(({ uid }) => uid === podUid),
     ) as readonly Stored[] as readonly StoredOf<K>[];
+  }
+
+  claiming<K extends Kind>(kind: K, claim: Claim): readonly StoredOf<K>[] {
+    const found: readonly Stored[] = this.list('Service').filter((service) => claimsOf(service).includes(claim));
+    return kind === 'Service' ? (found as readonly StoredOf<K>[]) : [];
   }
 
   /** Puts an object as some other writer would, keeping uid and creation time of one that is there. */
