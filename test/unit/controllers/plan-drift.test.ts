@@ -24,7 +24,7 @@ function applied(): Fleet {
   return fleet;
 }
 
-function scale({ world }: Fleet, key: typeof WEB  , replicas: number): void {
+function scale({ world }: Fleet, key: typeof WEB, replicas: number): void {
   const live = world.get(key as 'deployments.apps/default/web') as StoredDeployment;
   world.put({ ...live, spec: { ...live.spec, replicas } });
 }
