@@ -3,6 +3,7 @@
  * damaged, or has become crowded with what many small fetches brought, its objects are fetched anew and take the place
  * of the old ones.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import git, { type GitHttpResponse, type HttpClient } from 'isomorphic-git';
@@ -17,7 +18,7 @@ import type { GitRemote } from './remote.ts';
 export interface Mirror {
   readonly gitdir: string;
   /**
-   * Makes the objects of one of the remote's refs present, by its full name, with so many commits of its history. TerminalError `RepositoryTooLarge`, RetryableError
+   * Makes the objects of one of the remote's refs present, by its full name, or of a commit by its id, with so many commits of its history. TerminalError `RepositoryTooLarge`, RetryableError
    * `GitUnreachable` and what the remote throws.
    */
   fetch(ref: string, signal: AbortSignal, depth?: number): Promise<void>;
@@ -27,7 +28,7 @@ export interface Mirror {
    * Fetches the objects of `ref` as if there were none yet, then removes all that were there, also under a reader
    * that has their files open. Where it fails, they stay. Throws what `fetch` does.
    */
-  renew(ref: string, signal: AbortSignal): Promise<void>;
+  renew(ref: string, signal: AbortSignal, depth?: number): Promise<void>;
   /** Whether so much was fetched in so many pieces that it is time to renew. */
   isCrowded(): Promise<boolean>;
 }
@@ -78,13 +79,14 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
     if (before !== value) await git.writeRef({ fs: gitFiles, gitdir, ref: localRef(ref), value, force: true });
   }
 
-  async function renew(ref: string, signal: AbortSignal): Promise<void> {
+  async function renew(ref: string, signal: AbortSignal, depth?: number): Promise<void> {
     const fresh = `${gitdir}.renewed`;
     await rm(fresh, { recursive: true, force: true });
     try {
       await makeBare(fresh);
-      await fetchInto(fresh, remote, ref, maxPackBytes, signal);
+      await fetchInto(fresh, remote, ref, maxPackBytes, signal, depth);
       await replaceObjects(gitdir, fresh);
+      await replaceShallow(gitdir, fresh);
       const value = await git.resolveRef({ fs: gitFiles, gitdir: fresh, ref: localRef(ref) });
       await git.writeRef({ fs: gitFiles, gitdir, ref: localRef(ref), value, force: true });
     } finally {
@@ -96,7 +98,7 @@ export async function openMirror(gitdir: string, remote: GitRemote, maxPackBytes
     gitdir,
     fetch: (ref, signal, depth) => inTurn(() => fetchInto(gitdir, remote, ref, maxPackBytes, signal, depth)),
     note: (ref, tip) => inTurn(() => note(ref, tip)),
-    renew: (ref, signal) => inTurn(() => renew(ref, signal)),
+    renew: (ref, signal, depth) => inTurn(() => renew(ref, signal, depth)),
     async isCrowded() {
       const sizes = await packSizes(gitdir);
       return (
@@ -194,6 +196,13 @@ async function packSizes(gitdir: string): Promise<number[]> {
   return Promise.all(
     names.filter((name) => name.endsWith('.pack')).map(async (name) => (await stat(join(folder, name))).size),
   );
+}
+
+/** Where the history of what was fetched ends. Source: gitformat-shallow in gitrepository-layout(5). */
+async function replaceShallow(gitdir: string, fresh: string): Promise<void> {
+  const [from, to] = [join(fresh, 'shallow'), join(gitdir, 'shallow')];
+  if (existsSync(from)) await rename(from, to);
+  else await rm(to, { force: true });
 }
 
 /** Readers find a pack by its index, so that comes last and goes first: `git repack -d` has the same order. */

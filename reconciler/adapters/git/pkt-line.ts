@@ -79,6 +79,8 @@ export interface Advertisement {
   readonly refs: ReadonlyMap<string, string>;
   /** The branch that HEAD stands for, where the remote tells. */
   readonly headRef: string | undefined;
+  /** Whether a commit may be asked for that no ref is at. Source: gitprotocol-capabilities(5). */
+  readonly givesCommits: boolean;
 }
 
 /**
@@ -113,12 +115,14 @@ export function* tagsOf({ refs }: Advertisement): Generator<string> {
 export function parseAdvertisement(bytes: Buffer): Advertisement {
   const refs = new Map<string, string>();
   let headRef: string | undefined;
+  let givesCommits = false;
   for (const line of parsePkts(bytes)) {
     if (!line || line[0] === 0x23) continue;
     const [text = '', capabilities = ''] = line.toString('utf8').trimEnd().split('\0');
     headRef ??= /(?:^| )symref=HEAD:(\S+)/.exec(capabilities)?.[1];
+    givesCommits ||= / ?allow-(reachable|any)-sha1-in-want( |$)/.test(capabilities);
     const match = /^([0-9a-f]{40}) (.+)$/.exec(text);
     if (match?.[1] && match[2] && match[2] !== 'capabilities^{}') refs.set(match[2], match[1]);
   }
-  return { refs, headRef };
+  return { refs, headRef, givesCommits };
 }

@@ -20,8 +20,8 @@ export interface RemoteFollower {
   /** The same for another branch or tag; does nothing where the remote has none of that name. */
   refreshOther(name: string, signal: AbortSignal): Promise<void>;
   /**
-   * Fetches one commit, alone where any of the remote's refs is at it (a pull request's among them), else with what its
-   * HEAD names. Does nothing where it is there, or the remote has it not so. Throws as {@link refresh}.
+   * Fetches one commit: alone where any of the remote's refs is at it (a pull request's among them) or the remote gives any,
+   * else with all of what its HEAD names, and then of what is followed. Does nothing where it is there, or the remote has it not so. Throws as {@link refresh}.
    */
   bringCommit(sha: string, signal: AbortSignal): Promise<void>;
   /**
@@ -31,6 +31,12 @@ export interface RemoteFollower {
    */
   mending<T>(look: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
+
+/** Commits of a history that is too large as a whole: of those, and of the newest alone. */
+const SHORTER = [50, 1] as const;
+
+/** As `git fetch --unshallow` asks. Source: gitprotocol-pack(5), "deepen"; git's INFINITE_DEPTH. */
+const WHOLE_HISTORY = 0x7fffffff;
 
 export function followRemote(
   mirror: Mirror,
@@ -55,22 +61,38 @@ export function followRemote(
   }
 
   /** Whoever reads has files open that are gone by then. */
-  async function renew(signal: AbortSignal): Promise<void> {
+  async function renew(signal: AbortSignal, depth?: number): Promise<void> {
     const ref = followed();
     if (ref === undefined) return;
-    await mirror.renew(ref, signal);
+    await mirror.renew(ref, signal, depth);
     await objects.close();
   }
 
+  /** Does it with all of the history, or where that is too large for one fetch with as much of it as is not. */
+  async function fitting(work: (depth?: number) => Promise<void>): Promise<void> {
+    let whole: TerminalError | undefined;
+    for (const depth of [undefined, ...SHORTER]) {
+      try {
+        await work(depth);
+        return;
+      } catch (error) {
+        if (!isTooLarge(error)) throw error;
+        whole ??= error;
+      }
+    }
+    if (whole) throw whole;
+  }
+
   async function fetch(ref: string, signal: AbortSignal): Promise<void> {
-    if (ref !== followed() || !mayCompact || !(await mirror.isCrowded())) return mirror.fetch(ref, signal);
+    const fetching = (): Promise<void> => fitting((depth) => mirror.fetch(ref, signal, depth));
+    if (ref !== followed() || !mayCompact || !(await mirror.isCrowded())) return fetching();
     try {
       await renew(signal);
     } catch (error) {
       // It grew, fetch by fetch, to more than is fetched at once. It works, so it is let grow on.
       if (!isTooLarge(error)) throw error;
       mayCompact = false;
-      await mirror.fetch(ref, signal);
+      await fetching();
     }
   }
 
@@ -94,6 +116,18 @@ export function followRemote(
     }
   }
 
+  /** Asks for a commit by its id alone, where the remote lets one. */
+  async function isGiven(sha: string, signal: AbortSignal): Promise<boolean> {
+    if (advertised?.givesCommits !== true) return false;
+    try {
+      await mirror.fetch(sha, signal, 1);
+      return true;
+    } catch (error) {
+      if (!(error instanceof PlumbError) || error.code !== 'GitUnreachable') throw error;
+      return false;
+    }
+  }
+
   async function bringCommit(sha: string, signal: AbortSignal): Promise<void> {
     const isThere = async (id: string): Promise<boolean> => (await objects.size(id, signal)) !== undefined;
     if (await isThere(sha)) return;
@@ -102,10 +136,15 @@ export function followRemote(
     const at = [...(advertised?.refs ?? [])]
       .find(([name, tip]) => tip === sha && name !== 'HEAD')?.[0]
       .replace(/\^\{\}$/, '');
-    const { headRef } = advertised ?? {};
+    const branches = new Set([advertised?.headRef, followed()].filter((ref) => tipOf(ref) !== undefined));
     try {
       if (at !== undefined) await mirror.fetch(at, signal, 1);
-      else if (headRef !== undefined) await mirror.fetch(headRef, signal);
+      else if (!(await isGiven(sha, signal)))
+        for (const branch of branches) {
+          // All of its history, also where the newest commit alone is there.
+          if (branch !== undefined) await mirror.fetch(branch, signal, WHOLE_HISTORY);
+          if (await isThere(sha)) break;
+        }
     } catch (error) {
       if (isTooLarge(error)) refused = { tip: sha, error };
       throw error;
@@ -135,7 +174,7 @@ export function followRemote(
   function renewed(signal: AbortSignal): Promise<void> {
     const head = tipOf(followed());
     if (renewal && renewal.head === head) return renewal.done;
-    const mine = { head, done: renew(signal) };
+    const mine = { head, done: fitting((depth) => renew(signal, depth)) };
     renewal = mine;
     mine.done.catch(() => {
       if (renewal === mine) renewal = undefined;

@@ -156,6 +156,60 @@ for (const engine of ['isomorphic', 'native'] as const) {
       assert.notEqual(after, large);
     });
 
+    it('lists a hundred thousand files, and those of a commit that changes one', async () => {
+      const commitOf = (message: string, ...rest: readonly string[]): string =>
+        [
+          'commit refs/heads/main',
+          'committer Ada <a@x.test> 0 +0000',
+          `data ${message.length}`,
+          message,
+          ...rest,
+          '',
+        ].join('\n');
+      const all = Array.from({ length: 100_000 }, (_, i) => `M 100644 :1 d${i % 317}/f${i}.yaml`);
+      repository.git(['fast-import', '--quiet'], `blob\nmark :1\ndata 5\na: b\n\n${commitOf('all', ...all)}`);
+      const first = await source.head(signal);
+      assert.equal(first.state, 'at');
+      assert.equal((await source.files(first.revision.sha, signal)).length, 100_000);
+      const one = ['from refs/heads/main^0', 'M 100644 inline d0/f0.yaml', 'data 5', 'c: d', ''];
+      repository.git(['fast-import', '--quiet'], commitOf('one', ...one));
+      const began = performance.now();
+      const next = await source.head(signal);
+      assert.equal(next.state, 'at');
+      const files = await source.files(next.revision.sha, signal);
+      console.log(
+        `fetching and listing a commit that changes one of 100,000 files: ${Math.round(performance.now() - began)} ms`,
+      );
+      assert.equal(files.length, 100_000);
+      assert.equal(await contentOf(next.revision.sha, 'd0/f0.yaml'), 'c: d\n');
+    });
+
+    it('has the newest of a history that is larger than one fetch, and follows it', async () => {
+      await source.close();
+      source = await open(50_000);
+      const put = (name: string): string =>
+        repository.commit([{ path: 'a', content: name + randomBytes(20_000).toString('base64') }]);
+      for (let i = 0; i < 4; i++) put(`old ${i} `);
+      const newest = put('newest ');
+      const head = await source.head(signal);
+      assert.equal(head.state === 'at' && head.revision.sha, newest);
+      assert.match(await contentOf(newest, 'a'), /^newest /);
+      assert.deepEqual(
+        (await source.log(newest, 10, signal)).map(({ sha }) => sha),
+        [newest],
+      );
+      const next = put('next ');
+      const moved = await source.head(signal);
+      assert.equal(moved.state === 'at' && moved.revision.sha, next);
+      assert.match(await contentOf(next, 'a'), /^next /);
+      assert.equal((await source.log(next, 10, signal)).length, 2);
+      // Damage is mended by as much as there was.
+      for (const path of packs('.idx')) rmSync(path);
+      await source.close();
+      assert.equal((await source.head(signal)).state, 'at');
+      assert.match(await contentOf(next, 'a'), /^next /);
+    });
+
     it('drops what force-pushes left behind, and grows on where a whole history is larger than one fetch', async () => {
       await source.close();
       source = await open(50_000);
