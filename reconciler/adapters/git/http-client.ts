@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import type { GitHttpRequest, GitHttpResponse } from 'isomorphic-git';
+import { proxyAuthorization, TunnelAgent } from './http-proxy.ts';
+import { proxyFor, type Environment } from './proxy-for.ts';
 
 /**
  * Longest silence, in milliseconds, of a server that has not finished. git itself says something every five seconds.
@@ -16,19 +18,38 @@ export type HttpExchange = (request: GitHttpRequest, signal: AbortSignal) => Pro
 
 /**
  * Throws what Node throws; the body does, when it breaks off. Certificates are checked against Node's authorities and
- * NODE_EXTRA_CA_CERTS, or against `ca` (PEM) alone.
+ * NODE_EXTRA_CA_CERTS, or against `ca` (PEM) alone. A proxy that `environment` names is gone through.
  */
-export function httpExchange(silenceMs = DEFAULT_SILENCE_MS, ca?: string): HttpExchange {
+export function httpExchange(
+  silenceMs = DEFAULT_SILENCE_MS,
+  ca?: string,
+  environment: Environment = process.env,
+): HttpExchange {
+  const tunnels = new Map<string, TunnelAgent>();
+  function wayTo(url: URL): Way {
+    const proxy = proxyFor(url, environment);
+    if (!proxy || url.protocol !== 'https:') return { proxy };
+    const agent = tunnels.get(proxy.href) ?? new TunnelAgent(proxy, silenceMs);
+    tunnels.set(proxy.href, agent);
+    return { agent };
+  }
   return async (request, signal) => {
     signal.throwIfAborted();
     const body = await bytesOf(request.body);
+    const how = { silenceMs, ca, way: wayTo(new URL(request.url)) };
     try {
-      return await send(request, body, { silenceMs, ca }, signal);
+      return await send(request, body, how, signal);
     } catch (error) {
       if (!(error instanceof LeftBehind)) throw error;
-      return await send(request, body, { silenceMs, ca }, signal);
+      return await send(request, body, how, signal);
     }
   };
+}
+
+/** Directly; through a tunnel, whose ends speak TLS; or by a proxy that is told the whole URL. */
+interface Way {
+  readonly agent?: TunnelAgent;
+  readonly proxy?: URL | undefined;
 }
 
 /**
@@ -40,17 +61,23 @@ class LeftBehind extends Error {}
 async function send(
   request: GitHttpRequest,
   body: Buffer | undefined,
-  { silenceMs, ca }: { readonly silenceMs: number; readonly ca: string | undefined },
+  { silenceMs, ca, way }: { readonly silenceMs: number; readonly ca: string | undefined; readonly way: Way },
   signal: AbortSignal,
 ): Promise<GitHttpResponse> {
   const client = request.url.startsWith('https:') ? https : http;
-  const outgoing = client.request(request.url, {
+  const { agent, proxy } = way;
+  const authorization = proxy && proxyAuthorization(proxy);
+  const outgoing = client.request(proxy ?? request.url, {
     method: request.method ?? 'GET',
     signal,
     timeout: silenceMs,
+    ...(agent && { agent }),
+    ...(proxy && { path: request.url, auth: null }),
     ...(ca !== undefined && { ca }),
     headers: {
       ...request.headers,
+      ...(proxy && { host: new URL(request.url).host }),
+      ...(authorization !== undefined && { 'proxy-authorization': authorization }),
       'user-agent': 'git/plumbline',
       'accept-encoding': 'identity',
       ...(body && { 'content-length': body.length }),
