@@ -3,6 +3,7 @@ import type { Position } from '../../manifests/index.ts';
 import { Apps, type AppDraft } from '../apps.ts';
 import { chartOf } from '../chart.ts';
 import { tellOfEncrypted } from '../encrypted-files.ts';
+import { tellOfExternalSecrets } from '../external-secrets.ts';
 import { Fields } from '../fields.ts';
 import { foldersWith, madeNamespaces } from '../folders.ts';
 import { plainOf, readLocated, textOf, within, type Located, type LocatedMap } from '../located.ts';
@@ -84,6 +85,7 @@ class ArgoImport {
     const stray = strayFiles(kept, apps, this.#report);
     for (const path of stray.removed) kept.delete(path);
     tellOfEncrypted(kept, apps, this.#report);
+    tellOfExternalSecrets(kept, this.#report);
     return {
       files: sortedFiles([...edited.files.filter(({ path }) => !edited.removed.has(path)), ...apps, ...stray.files]),
       removed: [...edited.removed, ...stray.removed].filter((path) => this.#tree.paths.has(path)).sort(),

@@ -5,6 +5,7 @@ import { editTree } from '../kustomize/edit.ts';
 import { inNamespace, KustomizeWalk, patchedAll, type Found, type Reached } from '../kustomize/walk.ts';
 import { resolvePath } from '../names.ts';
 import { tellOfEncrypted } from '../encrypted-files.ts';
+import { tellOfExternalSecrets } from '../external-secrets.ts';
 import { madeNamespaces } from '../folders.ts';
 import { Report } from '../report.ts';
 import { sortedFiles, strayFiles } from '../stray-files.ts';
@@ -110,6 +111,7 @@ class FluxImport {
     const stray = strayFiles(kept, apps, this.#report);
     for (const path of stray.removed) kept.delete(path);
     tellOfEncrypted(kept, apps, this.#report);
+    tellOfExternalSecrets(kept, this.#report);
     return {
       files: sortedFiles([
         ...edited.files.filter(({ path }) => !removed.has(path)),
