@@ -10,6 +10,7 @@ import { openFetched, otherRepositories } from '../reconciler/adapters/git/index
 import { keptListing, LISTINGS_FOLDER } from '../reconciler/adapters/forges/index.ts';
 import { SystemClock } from '../reconciler/adapters/system/clock.ts';
 import {
+  OWN_AUTH,
   UNOPENED_AUTH,
   type AppSources,
   type SourceAnswer,
@@ -19,6 +20,7 @@ import { listingFiles } from '../reconciler/core/apps/pull-requests.ts';
 import type { Diagnostic, Rendering } from '../reconciler/core/manifests/index.ts';
 import { chosenWords } from '../reconciler/core/sources/follow.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
+import { PlumbError } from '../reconciler/core/errors.ts';
 import type { OtherRepository } from '../reconciler/ports/other-repositories.ts';
 import { homeFolder } from './home.ts';
 
@@ -47,10 +49,13 @@ export class CommandSources implements AppSources {
   }
 
   async open(wanted: WantedSource): Promise<SourceAnswer> {
-    const known = this.#asked.get(wanted.id);
+    // Two revisions may have two commits of a submodule.
+    const { id } =
+      wanted.isPart && 'commit' in wanted.follows ? { id: `${wanted.id}-${wanted.follows.commit}` } : wanted;
+    const known = this.#asked.get(id);
     if (known && (isSameAuth(known.wanted, wanted) || (await known.answer).ok)) return known.answer;
-    const asked = { wanted, answer: this.#answer(wanted) };
-    this.#asked.set(wanted.id, asked);
+    const asked = { wanted, answer: this.#answer(wanted, id) };
+    this.#asked.set(id, asked);
     return asked.answer;
   }
 
@@ -60,7 +65,8 @@ export class CommandSources implements AppSources {
     if (this.#folder) await rm(await this.#folder, { recursive: true, force: true });
   }
 
-  async #answer(wanted: WantedSource): Promise<SourceAnswer> {
+  /** `folder`: where it is fetched to. */
+  async #answer(wanted: WantedSource, folder: string): Promise<SourceAnswer> {
     const { url, follows, auth } = wanted;
     if ('pullRequests' in follows) return this.#listing(wanted);
     const fetched = await this.#fetchedBefore(wanted);
@@ -72,9 +78,14 @@ export class CommandSources implements AppSources {
         ok: false,
         message: `its Secret for ${url} is encrypted, and no control plane that could open it has fetched that to ${this.#home}`,
       };
+    if (auth === OWN_AUTH && !url.startsWith('http'))
+      return {
+        ok: false,
+        message: `a command has no login for it, and no control plane has fetched it to ${this.#home}`,
+      };
     try {
       this.#folder ??= mkdtemp(join(tmpdir(), 'plumbline-sources-'));
-      const git = await otherRepositories(await this.#folder).open(wanted);
+      const git = await otherRepositories(await this.#folder).open({ ...wanted, id: folder });
       this.#open.push(git);
       using limit = this.#clock.deadline(FETCH_LIMIT_MS, this.#signal);
       const commit = 'commit' in follows ? follows.commit : await git.newest(limit.signal);
@@ -84,6 +95,8 @@ export class CommandSources implements AppSources {
     } catch (error) {
       this.#signal.throwIfAborted();
       const isLate = error instanceof DOMException && error.name === 'TimeoutError';
+      const isGone = error instanceof PlumbError && error.code === 'RevisionNotFound';
+      if (wanted.isPart && isGone) return { ok: false, message: 'it has no such commit' };
       return {
         ok: false,
         message: isLate ? `${url} was not fetched within ${FETCH_LIMIT_MS / 1000} s` : `${url}: ${errorText(error)}`,
@@ -129,9 +142,15 @@ function isSameAuth({ auth: before }: WantedSource, { auth }: WantedSource): boo
   return before === auth || (before !== undefined && auth?.equals(before) === true);
 }
 
-const NO_SOURCES: AppSources = {
-  open: ({ url }) => Promise.resolve({ ok: false, message: `what is at ${url} does not validate` }),
-};
+/** Without those that Apps name; submodules are the commit's own. */
+function withoutSources(sources: AppSources): AppSources {
+  return {
+    open: (wanted) =>
+      wanted.isPart
+        ? sources.open(wanted)
+        : Promise.resolve({ ok: false, message: `what is at ${wanted.url} does not validate` }),
+  };
+}
 
 /**
  * As the control plane does: what is wrong with another repository is told, and keeps its own Apps from being changed,
@@ -144,7 +163,7 @@ export async function holdingSources(
   const all = await render(sources);
   const wrong = all.diagnostics.filter(({ severity }) => severity === 'error');
   if (wrong.length === 0 || !all.sources) return all;
-  const held = await render(NO_SOURCES);
+  const held = await render(withoutSources(sources));
   if (held.diagnostics.some(({ severity }) => severity === 'error')) return all;
   const told = wrong.map((one): Diagnostic => ({ ...one, severity: 'warning' }));
   return { ...held, diagnostics: [...held.diagnostics, ...told] };

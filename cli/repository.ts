@@ -3,10 +3,19 @@ import { existsSync, lstatSync } from 'node:fs';
 import { lstat, open, readdir, readFile, readlink } from 'node:fs/promises';
 import { createHash, randomBytes } from 'node:crypto';
 import { dirname, join, resolve } from 'node:path';
-import { isManifestName, ManifestCache, type Rendering, type TreeFile } from '../reconciler/core/manifests/index.ts';
+import {
+  isManifestName,
+  ManifestCache,
+  SUBMODULE_MODE,
+  type Rendering,
+  type TreeFile,
+} from '../reconciler/core/manifests/index.ts';
 import { finish } from '../reconciler/core/paced.ts';
 import { ConfigHashes } from '../reconciler/core/revisions/config-hashes.ts';
 import type { AppTools } from '../reconciler/core/apps/engine.ts';
+import { readGitmodules } from '../reconciler/core/apps/gitmodules.ts';
+import type { SourceAnswer } from '../reconciler/core/apps/other-sources.ts';
+import { resolvePath } from '../reconciler/core/apps/paths.ts';
 import { type FileReader, renderFiles, type RenderOptions } from '../reconciler/core/revisions/render.ts';
 import { withRenderedBranchJudged } from '../reconciler/core/revisions/rendered-branch.ts';
 import { gitFileReader } from '../reconciler/ports/git-file-reader.ts';
@@ -24,7 +33,11 @@ export async function renderRevision(
   options: RenderOptions = {},
 ): Promise<Rendering> {
   const files = await git.files(sha, signal);
-  const rendering = await renderFiles(files, gitFileReader(git, signal), cache, { tools: tools(signal), ...options });
+  const rendering = await renderFiles(files, gitFileReader(git, signal), cache, {
+    tools: tools(signal),
+    origin: files.some(({ mode }) => mode === SUBMODULE_MODE) ? await originOf(git.url) : git.url,
+    ...options,
+  });
   return withRenderedBranchJudged(hashed(rendering), git.follows);
 }
 
@@ -43,7 +56,25 @@ export async function renderFolder(dir: string, options: RenderOptions = {}): Pr
     }
   };
   const { signal } = new AbortController();
-  return hashed(await renderFiles(files, read, new ManifestCache(), { tools: tools(signal), ...options }));
+  const checkedOut = (path: string): Promise<SourceAnswer> => checkedOutFiles(dir, path, read);
+  return hashed(await renderFiles(files, read, new ManifestCache(), { tools: tools(signal), checkedOut, ...options }));
+}
+
+/** Files of a submodule as they are in the folder, at whichever commit. */
+async function checkedOutFiles(dir: string, path: string, read: FileReader): Promise<SourceAnswer> {
+  if (!existsSync(join(dir, path, '.git')))
+    return { ok: false, message: `it is not checked out: git submodule update --init --recursive ${path}` };
+  return {
+    ok: true,
+    commit: '',
+    files: await folderFiles(join(dir, path)),
+    read: (file, maxBytes) => read({ ...file, path: `${path}/${file.path}` }, maxBytes),
+  };
+}
+
+async function originOf(path: string): Promise<string> {
+  const { readOrigin } = await import('../reconciler/adapters/git/index.ts');
+  return readOrigin(path);
 }
 
 /** Made when an App asks: most repositories have none. */
@@ -78,12 +109,27 @@ function hashed(rendering: Rendering): Rendering {
 async function folderFiles(dir: string): Promise<TreeFile[]> {
   const files: TreeFile[] = [];
   await collect(dir, '', files);
+  files.push(...(await emptySubmodules(dir)));
   return files.sort((a, b) => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0));
+}
+
+/** Submodules that nobody has checked out: Git leaves an empty folder in their place. */
+async function emptySubmodules(dir: string): Promise<readonly TreeFile[]> {
+  const text = await readFile(join(dir, '.gitmodules'), 'utf8').catch(() => '');
+  const modules = readGitmodules(text);
+  if (!modules.ok) return [];
+  const found: TreeFile[] = [];
+  for (const path of modules.byPath.keys()) {
+    if (resolvePath('', path) !== path || path === '') continue;
+    const inside = await readdir(join(dir, path)).catch(() => undefined);
+    if (inside?.length === 0) found.push({ path, mode: SUBMODULE_MODE, oid: '' });
+  }
+  return found;
 }
 
 /** Whether the ids of a file are those of Git. */
 function isYaml({ path, mode }: TreeFile): boolean {
-  return mode !== '120000' && mode !== '160000' && isManifestName(path) && !/(^|\/)\./.test(path);
+  return mode !== '120000' && mode !== SUBMODULE_MODE && isManifestName(path) && !/(^|\/)\./.test(path);
 }
 
 /** Paths of manifests that are not in the folder as they are in the commit: changed, new or gone. */
@@ -104,7 +150,7 @@ async function collect(root: string, prefix: string, files: TreeFile[]): Promise
     if (entry.name === '.git' || entry.name === 'node_modules') continue;
     const path = prefix === '' ? entry.name : `${prefix}/${entry.name}`;
     if (entry.isDirectory()) {
-      if (existsSync(join(root, path, '.git'))) files.push({ path, mode: '160000', oid: '' });
+      if (existsSync(join(root, path, '.git'))) files.push({ path, mode: SUBMODULE_MODE, oid: '' });
       else await collect(root, path, files);
     } else if (entry.isSymbolicLink()) {
       files.push({ path, mode: '120000', oid: await readlink(join(root, path)) });

@@ -118,7 +118,11 @@ export async function startControlPlane(options: ControlPlaneOptions): Promise<C
       close: (open) => open?.close(),
     });
     const otherSources = new OtherSources({
-      repositories: otherRepositories(join(home.dir, 'sources'), nudges),
+      repositories: otherRepositories(join(home.dir, 'sources'), nudges, {
+        url: options.repo,
+        ...(options.gitCredentials && { credentials: options.gitCredentials }),
+        ...(options.sshKey !== undefined && { sshKey: options.sshKey }),
+      }),
       listings: keptListings({
         dir: join(home.dir, LISTINGS_FOLDER),
         forges: new HttpPullRequests({ clock }),

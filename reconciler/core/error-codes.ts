@@ -36,6 +36,7 @@ const RENDERING = {
   SandboxMissing: 'backoff',
   ChartUnavailable: 'backoff',
   SourceUnavailable: 'backoff',
+  SubmoduleUnavailable: 'backoff',
   ForgeUnreachable: 'backoff',
   ForgeRefused: 'never',
 } as const;

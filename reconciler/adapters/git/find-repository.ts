@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { splitCredentials } from './credentials.ts';
 
 export interface FoundRepository {
   /** The folder with objects and refs. */
@@ -36,6 +37,18 @@ export async function readHead(headDir: string): Promise<{ readonly branch?: str
   return /^[0-9a-f]{40}$/.test(line) ? { commit: line } : {};
 }
 
+/**
+ * Where a clone on this machine is from, without credentials; its own path where it is none. URLs of submodules are
+ * relative to it: gitmodules(5).
+ */
+export async function readOrigin(path: string): Promise<string> {
+  const found = await findRepository(path);
+  const config = found && (await textOf(join(found.gitdir, 'config')));
+  const section = /^\s*\[remote "origin"\]([^[]*)/m.exec(config ?? '')?.[1] ?? '';
+  const url = /^\s*url\s*=\s*"?([^"\n]+?)"?\s*$/m.exec(section)?.[1];
+  return url === undefined ? path : splitCredentials(url).url;
+}
+
 /** What a `.git` that is a file points at. */
 async function linked(file: string): Promise<string | undefined> {
   const target = /^gitdir: (.+)$/.exec((await firstLine(file)) ?? '')?.[1];
@@ -46,7 +59,10 @@ async function linked(file: string): Promise<string | undefined> {
 const MAX_BYTES = 16 * 1024;
 
 async function firstLine(path: string): Promise<string | undefined> {
+  return (await textOf(path))?.split('\n', 1)[0]?.trimEnd();
+}
+
+async function textOf(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
-  if (!found?.isFile() || found.size > MAX_BYTES) return undefined;
-  return (await readFile(path, 'utf8')).split('\n', 1)[0]?.trimEnd();
+  return found?.isFile() && found.size <= MAX_BYTES ? readFile(path, 'utf8') : undefined;
 }

@@ -7,14 +7,15 @@ import { tmpdir } from 'node:os';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TerminalError } from '../../core/errors.ts';
-import type { WantedSource } from '../../core/apps/other-sources.ts';
+import { OWN_AUTH, type WantedSource } from '../../core/apps/other-sources.ts';
 import type { Chosen } from '../../core/sources/follow.ts';
+import { isSameOrigin } from '../../core/sources/submodule-url.ts';
 import type { GitSource } from '../../ports/git-source.ts';
 import type { OtherRepositories, OtherRepository } from '../../ports/other-repositories.ts';
-import { GitCredentials } from './credentials.ts';
+import { GitCredentials, splitCredentials } from './credentials.ts';
 import { FETCHED_TAG } from './own-refs.ts';
 import type { Nudges } from './nudges.ts';
-import { openGitSource } from './source.ts';
+import { openGitSource, type GitSourceOptions } from './source.ts';
 
 /** Of one fetch of one of them, in bytes. */
 const MAX_PACK_BYTES = 256 * 1024 * 1024;
@@ -22,12 +23,17 @@ const MAX_PACK_BYTES = 256 * 1024 * 1024;
 /** Memory, where the machine has such a folder: keys touch no disk. */
 const KEYS_DIR = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 
+/** The repository that is followed, and what its server lets in: for its submodules there. */
+export type OwnRepository = Pick<GitSourceOptions, 'url' | 'credentials' | 'sshKey' | 'knownHosts'>;
+
 /** `dir`: where what is fetched is kept; a webhook asks for a look at each of them. */
-export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositories {
+export function otherRepositories(dir: string, nudges?: Nudges, own?: OwnRepository): OtherRepositories {
   return {
     async open({ id, url, follows, auth }): Promise<OtherRepository> {
-      if (!/^(https?|ssh):\/\//.test(url)) throw new TerminalError('GitUrlInvalid', `${url} is no URL of https or ssh`);
       if ('pullRequests' in follows) throw new TerminalError('GitUrlInvalid', `${url} is asked for no files`);
+      const isOwn = own !== undefined && auth === OWN_AUTH && isSameOrigin(url, own.url);
+      if (!isOwn && !/^(https?|ssh):\/\//.test(url))
+        throw new TerminalError('GitUrlInvalid', `${url} is no URL of https or ssh`);
       const values = auth?.reveal() ?? new Map<string, string>();
       const options = {
         url,
@@ -35,13 +41,20 @@ export function otherRepositories(dir: string, nudges?: Nudges): OtherRepositori
         maxPackBytes: MAX_PACK_BYTES,
         alone: true,
         ...('commit' in follows
-          ? { branch: 'main', anyCommit: true }
+          ? { branch: follows.branch ?? 'main', anyCommit: true }
           : 'branch' in follows
             ? { branch: follows.branch }
             : { follow: follows }),
         ...(nudges && { nudges }),
       };
       await mkdir(dir, { recursive: true, mode: 0o700 });
+      if (isOwn) {
+        const { credentials = splitCredentials(own.url).credentials } = own;
+        return asOther(
+          await openGitSource({ ...own, ...options, alone: false, ...(credentials && { credentials }) }),
+          follows,
+        );
+      }
       if (!url.startsWith('ssh:')) {
         const [token, password] = [values.get('bearerToken'), values.get('password')];
         const ca = values.get('ca.crt');

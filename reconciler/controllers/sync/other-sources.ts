@@ -15,7 +15,7 @@ import type { OtherRepositories, OtherRepository } from '../../ports/other-repos
 
 /** Of one control plane, of those that are followed. */
 const MAX_SOURCES = 32;
-/** Of those that are read at one commit: nobody looks at them again. With the others fewer than a node's claim may have. */
+/** Of those that are read at one commit, as submodules are: nobody looks at them again. With the others fewer than a node's claim may have. */
 const MAX_COMMITS = 200;
 /** Looks at one host: so many at once, and so many a second after them. */
 const [HOST_BURST, HOST_PER_SECOND] = [10, 2];
@@ -98,16 +98,18 @@ export class OtherSources {
 
   /** What a rendering reads. Its answers last as long as `signal`. */
   reading(policy: SourcePolicy, signal: AbortSignal): AppSources {
-    return { open: (wanted) => this.#answer(wanted, policy(wanted.id), signal) };
+    return {
+      open: (wanted) => (wanted.isPart ? this.#part(wanted, signal) : this.#answer(wanted, policy(wanted.id), signal)),
+    };
   }
 
-  /** Closes all others, and removes what was fetched of them. */
-  async keepOnly(pins: readonly SourcePin[]): Promise<void> {
-    const ids = new Set(pins.map(({ id }) => id));
+  /** Closes all others, and removes what was fetched of them. `submodules`: ids of such as are in force. */
+  async keepOnly(pins: readonly SourcePin[], submodules: Iterable<string> = []): Promise<void> {
+    const ids = new Set([...pins.map(({ id }) => id), ...submodules]);
     for (const id of [...this.#open.keys()]) if (!ids.has(id)) await this.#closeOne(id);
     const hosts = new Set([...this.#opened.values()].map(({ git }) => hostOf(git.url)));
     for (const host of this.#hosts.keys()) if (!hosts.has(host)) this.#hosts.delete(host);
-    const kept = new Map<string, string | undefined>([...this.#open.keys()].map((id) => [id, undefined]));
+    const kept = new Map<string, string | undefined>([...ids, ...this.#open.keys()].map((id) => [id, undefined]));
     for (const { id, commit } of pins) kept.set(id, commit);
     await this.#repositories.forgetAllBut(kept);
     await this.#listings?.forgetAllBut(kept);
@@ -139,6 +141,30 @@ export class OtherSources {
     } catch (error) {
       signal.throwIfAborted();
       return { ok: false, message: `${url}: ${errorText(error)}` };
+    }
+  }
+
+  /** At the commit that its tree names: fetched where it is not there yet, and never looked at again. */
+  async #part(wanted: WantedSource, signal: AbortSignal): Promise<SourceAnswer> {
+    const { url, follows } = wanted;
+    if (!('commit' in follows)) throw new Error(`${url} is read at no commit`);
+    const { commit } = follows;
+    try {
+      const opened = await unlessAborted(signal, this.#ensure(wanted));
+      if (!opened) return { ok: false, message: tooMany(wanted) };
+      const { git } = opened;
+      const files = await git.files(commit, signal).catch(async (error: unknown) => {
+        if (!(error instanceof PlumbError) || error.code !== 'RevisionNotFound') throw error;
+        await this.#turn(hostOf(git.url), signal);
+        using limit = this.#clock.deadline(LOOK_LIMIT_MS, signal);
+        await unlessAborted(limit.signal, git.bring(commit, limit.signal));
+        return git.files(commit, signal);
+      });
+      return { ok: true, commit, files, read: gitFileReader(git, signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const isGone = error instanceof PlumbError && error.code === 'RevisionNotFound';
+      return { ok: false, message: isGone ? 'it has no such commit' : errorText(error) };
     }
   }
 
@@ -198,6 +224,7 @@ export class OtherSources {
       asked: 'commit' in wanted.follows ? wanted.follows.commit : undefined,
     };
     this.#opened.set(wanted.id, opened);
+    if (wanted.isPart) return opened;
     opened.looked = this.#look(opened);
     opened.watching = opened.looked.then(() => this.#watch(opened));
     return opened;
@@ -251,7 +278,7 @@ export class OtherSources {
 
 function tooMany({ follows }: WantedSource): string {
   return 'commit' in follows
-    ? `there are more than ${MAX_COMMITS} Apps of one commit of other repositories`
+    ? `there are more than ${MAX_COMMITS} Apps of one commit of other repositories, and submodules`
     : `there are more than ${MAX_SOURCES} other repositories`;
 }
 

@@ -1,6 +1,12 @@
 /** Rendered revisions: the applied one, and those that were asked for last. */
-import { ManifestCache, NOTHING_DESIRED, type Desired, type Rendering } from '../../core/manifests/index.ts';
-import { type ErrorCode, PlumbError } from '../../core/errors.ts';
+import {
+  ManifestCache,
+  NOTHING_DESIRED,
+  type Desired,
+  type Diagnostic,
+  type Rendering,
+} from '../../core/manifests/index.ts';
+import { type ErrorCode, PlumbError, RetryableError } from '../../core/errors.ts';
 import type { Paced } from '../../core/paced.ts';
 import type { Envelope } from '../../core/secrets/envelope.ts';
 import { ConfigHashes } from '../../core/revisions/config-hashes.ts';
@@ -62,7 +68,8 @@ export class RevisionReader {
 
   /**
    * Renders a commit. What it is that cannot be rendered comes back as an error diagnostic, and is remembered; what may
-   * be otherwise the next time (a repository that does not answer, a missing or damaged object) is thrown. `policy`: with
+   * be otherwise the next time (a repository that does not answer, a missing or damaged object, RetryableError
+   * `SubmoduleUnavailable`) is thrown. `policy`: with
    * which commits of other repositories; one of them that cannot be read is told in `sources`.
    */
   async read(sha: string, signal: AbortSignal, policy: SourcePolicy = NEWEST): Promise<RenderedRevision> {
@@ -120,7 +127,10 @@ export class RevisionReader {
         ...(decryptor && { open: (envelope: Envelope) => decryptor.open(envelope, signal) }),
         ...(this.#engines && { tools: this.#engines.tools(signal) }),
         ...(this.#others && { sources: this.#others.reading(policy, signal) }),
+        origin: this.#git.url,
       });
+      const unread = unreadSubmodules(rendering.diagnostics);
+      if (unread !== undefined) throw new RetryableError('SubmoduleUnavailable', unread);
       const state = this.#hashes ? await run(this.#hashes.in(rendering.state)) : rendering.state;
       return withRenderedBranchJudged({ sha, files, ...rendering, state }, this.#git.follows);
     } catch (error) {
@@ -133,4 +143,14 @@ export class RevisionReader {
       };
     }
   }
+}
+
+/** Why the commit cannot be judged yet, where that is all there is against it. */
+function unreadSubmodules(diagnostics: readonly Diagnostic[]): string | undefined {
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
+  const unread = errors.filter(({ code }) => code === 'SubmoduleUnread');
+  const [first, ...more] = unread;
+  if (!first || unread.length < errors.length) return undefined;
+  const others = more.length > 0 ? `; so are ${more.length} more places` : '';
+  return `${first.message}; ${first.hint ?? ''}${others}`;
 }

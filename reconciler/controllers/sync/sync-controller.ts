@@ -270,6 +270,7 @@ export class SyncController {
     for (const { id, commit } of best.newest) this.#judgedSources.set(id, commit);
     if (done === 'applied') {
       await this.#tellSources(before, signal);
+      await this.#deps.otherSources?.keepOnly(this.#record.status?.sources ?? [], made.submodules);
       await this.#healthPass(signal);
       await this.#deps.execute(endedHooks(this.#deps.view, this.#name, made), `git:${this.#name}`, signal);
     } else if (done !== 'waiting') {
@@ -300,7 +301,7 @@ export class SyncController {
     await this.#tellSources(pins, signal);
   }
 
-  /** What became of other repositories, where that is news; those that nobody uses any more are closed. */
+  /** What became of other repositories, where that is news. */
   async #tellSources(before: SourceStatus['sources'], signal: AbortSignal): Promise<void> {
     const pins = this.#record.status?.sources ?? [];
     const known = new Map(before?.map((pin) => [pin.id, pin]));
@@ -317,7 +318,6 @@ export class SyncController {
           signal,
         );
     }
-    if (pins.length > 0 || known.size > 0) await this.#deps.otherSources?.keepOnly(pins);
   }
 
   /**

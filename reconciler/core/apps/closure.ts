@@ -1,5 +1,5 @@
 /** Which files an App reads: never fewer than its engine does. */
-import type { TreeFile } from '../manifests/select-files.ts';
+import { SUBMODULE_MODE, type TreeFile } from '../manifests/select-files.ts';
 import type { DiagnosticCode } from '../manifests/codes.ts';
 import type { Diagnostic, Position } from '../manifests/types.ts';
 import { shortened } from '../manifests/wording.ts';
@@ -12,6 +12,7 @@ import {
   type Named,
 } from './kustomization.ts';
 import { resolvePath } from './paths.ts';
+import type { ClosedSubmodule } from './submodules.ts';
 
 /** Of one App. More than any has that people write; a folder that large is a mistake in the path. */
 export const MAX_APP_FILES = 10_000;
@@ -22,6 +23,8 @@ export interface Closure {
   /** By path, each once. */
   readonly files: readonly TreeFile[];
   readonly diagnostics: readonly Diagnostic[];
+  /** In the way of it: what it reads is not all known before these are opened. */
+  readonly submodules: readonly ClosedSubmodule[];
 }
 
 /** The contents of a kustomization file; undefined where it is too large to be one. */
@@ -31,6 +34,7 @@ export type ContentsReader = (file: TreeFile) => Promise<Uint8Array | undefined>
 export class ClosureBuilder {
   readonly #files = new Map<string, TreeFile>();
   readonly #diagnostics: Diagnostic[] = [];
+  readonly #submodules = new Map<string, ClosedSubmodule>();
   readonly #tree: FileTree;
 
   constructor(tree: FileTree) {
@@ -52,29 +56,25 @@ export class ClosureBuilder {
   }
 
   add(file: TreeFile): void {
-    if (file.mode === SYMLINK || file.mode === SUBMODULE) {
-      const what =
-        file.mode === SYMLINK ? 'a symbolic link; links are not followed' : 'a Git submodule; it is not read';
-      if (!this.#files.has(file.path))
-        this.tell(
-          file.mode === SYMLINK ? 'SymlinkRefused' : 'SubmoduleRefused',
-          { file: file.path, line: 1, column: 1 },
-          `${file.path} is ${what}`,
-          'commit the files themselves',
-        );
+    const { path } = file;
+    const here = { file: path, line: 1, column: 1 };
+    if (file.mode === SUBMODULE_MODE) {
+      this.#submodules.set(path, { path, from: here, text: path });
+      return;
     }
-    this.#files.set(file.path, file);
+    if (file.mode === SYMLINK && !this.#files.has(path))
+      this.tell(
+        'SymlinkRefused',
+        here,
+        `${path} is a symbolic link; links are not followed`,
+        'commit the files themselves',
+      );
+    this.#files.set(path, file);
   }
 
   missing(path: string | undefined, from: Position, text: string): void {
     const submodule = path === undefined ? undefined : submoduleAround(this.#tree, path);
-    if (submodule !== undefined)
-      this.tell(
-        'SubmoduleRefused',
-        from,
-        `${shortened(text)} is in ${submodule}, which is a Git submodule; it is not read`,
-        "commit the files themselves, or name the submodule's repository in spec.source of an App of its own",
-      );
+    if (submodule !== undefined) this.#submodules.set(submodule, { path: submodule, from, text: shortened(text) });
     else if (path === undefined)
       this.tell('PathNotFound', from, `${shortened(text)} leads out of the repository`, 'only its files are read');
     else if (isRemote(text))
@@ -108,17 +108,17 @@ export class ClosureBuilder {
     return {
       files: [...this.#files.values()].sort((a, b) => (a.path < b.path ? -1 : 1)),
       diagnostics: this.#diagnostics,
+      submodules: [...this.#submodules.values()],
     };
   }
 }
 
 const SYMLINK = '120000';
-const SUBMODULE = '160000';
 
 /** The submodule that the path is of, or is itself. */
 function submoduleAround(tree: FileTree, path: string): string | undefined {
   const parts = path.split('/');
-  return parts.map((_, i) => parts.slice(0, i + 1).join('/')).find((each) => tree.file(each)?.mode === SUBMODULE);
+  return parts.map((_, i) => parts.slice(0, i + 1).join('/')).find((each) => tree.file(each)?.mode === SUBMODULE_MODE);
 }
 
 /** The kustomization file of a folder; Kustomize refuses a folder with two. */

@@ -52,6 +52,8 @@ export interface Division {
   readonly plain: readonly TreeFile[];
   /** Those that are rendered; without any in the folder of another one. */
   readonly apps: readonly DesiredApp[];
+  /** Submodules that are nobody's but the repository's: nothing in them is plain beside Apps. */
+  readonly submodules: readonly TreeFile[];
   /** About files that are nobody's but the repository's. */
   readonly diagnostics: readonly Diagnostic[];
 }
@@ -99,14 +101,14 @@ export function divide(
   }
   const isPlain = (path: string): boolean =>
     folders.around(path) === undefined && !values.has(path) && !expansion.data.has(path);
+  const isLoose = (path: string): boolean => isPlain(path) && engines.around(path) === undefined;
   return {
     plain: loose.filter(({ path }) => isPlain(path)),
+    submodules: selected.submodules.filter(({ path }) => isLoose(path)),
     apps,
     diagnostics: [
       ...nested,
-      ...selected.diagnostics.filter(
-        ({ code, file }) => code !== 'NeedsRendering' && isPlain(file) && engines.around(file) === undefined,
-      ),
+      ...selected.diagnostics.filter(({ code, file }) => code !== 'NeedsRendering' && isLoose(file)),
     ],
   };
 }
@@ -127,6 +129,21 @@ export function madeApps(rendered: readonly ParsedFile[]): readonly Diagnostic[]
             ),
           ]
         : [],
+    );
+}
+
+/** Submodules of which no App reads anything: what is in them is not looked at. */
+export function notOpened(submodules: readonly TreeFile[]): readonly Diagnostic[] {
+  return submodules
+    .slice(0, MAX_TOLD)
+    .map(({ path }) =>
+      problem(
+        'warning',
+        'NotRendered',
+        { file: path, line: 1, column: 1 },
+        'no App reads anything of this submodule, so nothing of it is applied',
+        `write an App with spec.path: ${path}, or remove it`,
+      ),
     );
 }
 

@@ -8,10 +8,7 @@ export class FileTree {
 
   constructor(files: readonly TreeFile[]) {
     this.#folder('');
-    for (const file of files) {
-      this.#files.set(file.path, file);
-      this.#folder(folderOf(file.path)).files.push(file);
-    }
+    for (const file of files) this.#add(file);
   }
 
   file(path: string): TreeFile | undefined {
@@ -41,6 +38,25 @@ export class FileTree {
       yield* found.files;
       open.push(...found.folders);
     }
+  }
+
+  /** Of all files. */
+  get size(): number {
+    return this.#files.size;
+  }
+
+  /** Puts files, which are all below `path`, in place of the one that is there: a submodule becomes a folder. */
+  graft(path: string, files: readonly TreeFile[]): void {
+    const beside = this.#folder(folderOf(path)).files;
+    const at = beside.findIndex((file) => file.path === path);
+    if (at >= 0) beside.splice(at, 1);
+    this.#files.delete(path);
+    for (const file of files) this.#add(file);
+  }
+
+  #add(file: TreeFile): void {
+    this.#files.set(file.path, file);
+    this.#folder(folderOf(file.path)).files.push(file);
   }
 
   #folder(path: string): { readonly files: TreeFile[]; readonly folders: Set<string> } {

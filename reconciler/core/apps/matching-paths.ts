@@ -1,5 +1,6 @@
 /** Folders and files of a commit that patterns name, with a bound on the search. */
 import { MAX_SET_ELEMENTS, type AppSetPaths } from '../../../contracts/objects/index.ts';
+import { SUBMODULE_MODE } from '../manifests/select-files.ts';
 import type { Paced } from '../paced.ts';
 import type { Allowance } from './allowance.ts';
 import type { FileTree } from './file-tree.ts';
@@ -34,8 +35,11 @@ export function* matchingPaths(
   let names = 0;
   for (let at = open.pop(); at; at = open.pop()) {
     const { folder, states } = at;
-    const folders = [...tree.foldersIn(folder)];
-    const files = what === 'files' ? tree.filesIn(folder).map(({ path }) => path) : [];
+    const beside = tree.filesIn(folder);
+    const files = what === 'files' ? beside.map(({ path }) => path) : [];
+    // A submodule is a folder whose files are not known before an App reads them.
+    const closed = what === 'files' ? [] : beside.filter(({ mode }) => mode === SUBMODULE_MODE);
+    const folders = [...tree.foldersIn(folder), ...closed.map(({ path }) => path)];
     for (const [i, path] of [...folders, ...files].entries()) {
       if (++names % NAMES_AT_ONCE === 0) yield;
       const name = path.slice(folder === '' ? 0 : folder.length + 1);

@@ -33,6 +33,7 @@ import {
 } from './documents.ts';
 import { engineWords } from './engine-words.ts';
 import type { AppTools, CallFile, ChartAnswer, EngineName } from './engine.ts';
+import type { Closure } from './closure.ts';
 import type { FileTree } from './file-tree.ts';
 import { withoutIdleHooks } from './helm-hooks.ts';
 import {
@@ -48,6 +49,7 @@ import { isWithin } from './paths.ts';
 import type { OtherPlaces, Place } from './place.ts';
 import { asOneFile, inApp, parsingDocuments, placeOfDocument, type RenderedApp } from './read-rendered.ts';
 import { withUnopened } from './secret-variables.ts';
+import type { Submodules } from './submodules.ts';
 import { isRefused, substituted, substitutionBudget } from './substituted-texts.ts';
 
 /** What one App reads, all of it together. */
@@ -61,8 +63,8 @@ export interface DesiredApp {
 export interface AppsInput {
   readonly apps: readonly DesiredApp[];
   readonly tree: FileTree;
-  /** Contents of a file of the tree, `too-large` over `maxBytes`. */
-  readonly read: (file: TreeFile, maxBytes: number) => Promise<Uint8Array | 'too-large'>;
+  /** Of the tree, and what reads its files. */
+  readonly submodules: Submodules;
   /** Who has other repositories; Apps of such are left out where nobody has. */
   readonly sources?: AppSources | undefined;
   /** Undefined where nothing is there to render with: each App with an engine is then refused. */
@@ -139,11 +141,11 @@ export class OneApp {
     const at = (...path: (string | number)[]): Position => positionOf(this.#desired, ...path);
     const unread = await this.#otherPlace(at);
     if (unread) return this.#fails(unread);
-    const { tree, kustomize } = this.#place;
-    const engine = engineOf(this.#app, tree);
+    const { engine, files, diagnostics } = await this.#closure(at);
     this.#engine = engine;
-    const { files, diagnostics } = await closureOf(this.#app, engine, tree, kustomize, at);
     this.#files = files;
+    const gone = diagnostics.find(({ code }) => code === 'SubmoduleUnread');
+    if (gone && this.#used) return this.#fails(this.#sourceUnread(this.#used, gone.message, at));
     if (diagnostics.length > 0) return this.#fails({ diagnostics: diagnostics.map((each) => this.#shown(each)) });
     const variables = variablesOf(this.#app, objects, at);
     if (isNoValue(variables)) return this.#fails({ diagnostics: [noValue(variables)] });
@@ -163,6 +165,30 @@ export class OneApp {
     return undefined;
   }
 
+  /** What it reads, submodules among it: each that is in the way is opened. */
+  async #closure(
+    at: (...path: (string | number)[]) => Position,
+  ): Promise<Pick<Closure, 'files' | 'diagnostics'> & { readonly engine: AppEngine }> {
+    const { tree, kustomize, submodules } = this.#place;
+    for (;;) {
+      const engine = engineOf(this.#app, tree);
+      const { files, diagnostics, submodules: closed } = await closureOf(this.#app, engine, tree, kustomize, at);
+      if (closed.length === 0) return { engine, files, diagnostics };
+      if (!(await submodules.open(closed.map(({ path }) => path))))
+        return { engine, files, diagnostics: [...diagnostics, ...submodules.findings(closed)] };
+    }
+  }
+
+  /** The repository is not to be read at this commit: its Apps stay at the one that is in force. */
+  #sourceUnread(
+    { app, wanted }: NonNullable<AppRendering['used']>,
+    message: string,
+    at: (...path: (string | number)[]) => Position,
+  ): Failure {
+    this.#used = { app, wanted, answer: { ok: false, message } };
+    return this.#leftOut(message, at('spec', 'source', 'url'));
+  }
+
   /** As people see it: with the repository, where it is about a file of another one. */
   #shown(diagnostic: Diagnostic): Diagnostic {
     const { prefix, tree } = this.#place;
@@ -176,12 +202,11 @@ export class OneApp {
     const wanted = wantedSource(this.#app, source, this.#input.objects, at);
     if (isNoValue(wanted)) return { diagnostics: [noValue(wanted)] };
     const { answer, place } = await this.#others.of(wanted);
-    this.#used = { app: this.#name, wanted, answer };
-    if (place) {
-      this.#place = place;
-      return undefined;
-    }
-    return this.#leftOut(answer.ok ? '' : answer.message, at('spec', 'source', 'url'));
+    const used = { app: this.#name, wanted, answer };
+    this.#used = used;
+    if (!answer.ok || !place) return this.#sourceUnread(used, answer.ok ? '' : answer.message, at);
+    this.#place = place;
+    return undefined;
   }
 
   /** What its engine made of these files: of the call's folders, and without lines. */

@@ -64,6 +64,8 @@ export interface WantedSource {
   readonly url: string;
   readonly follows: Chosen;
   readonly auth: SourceAuth | undefined;
+  /** It belongs to a tree that names its commit: no other one stands for it, whichever is in force. */
+  readonly isPart?: true;
 }
 
 /** `left`: it is not to be read now; otherwise why it cannot be. */
@@ -131,6 +133,9 @@ export function authOf(
 /** Stands for what nobody here has the key to. */
 export const UNOPENED_AUTH = new SourceAuth(new Map());
 
+/** Stands for what the repository that is followed is read with; goes to its own server alone. */
+export const OWN_AUTH = new SourceAuth(new Map());
+
 /** Who reads it, for people: `App shop, blog`, `AppSet previews`. */
 export function usersOf({ apps, sets = [] }: Pick<SourcePin, 'apps' | 'sets'>): string {
   return [
@@ -152,6 +157,8 @@ export function usedSources(
   for (const { app, set, wanted, answer } of used) {
     const { id, url, follows } = wanted;
     const apps = [...(found.get(id)?.apps ?? []), ...(app === undefined ? [] : [app])].sort();
+    // What keeps one of them from being read keeps all where they are: they are of one commit.
+    const problem = found.get(id)?.problem ?? (answer.ok ? undefined : answer.message);
     const sets = [...new Set([...(found.get(id)?.sets ?? []), ...(set === undefined ? [] : [set])])].sort();
     found.set(id, {
       id,
@@ -159,7 +166,7 @@ export function usedSources(
       follows: chosenWords(follows),
       apps,
       ...(sets.length > 0 && { sets }),
-      ...(answer.ok ? { commit: answer.commit } : { problem: answer.message }),
+      ...(problem !== undefined ? { problem } : answer.ok && { commit: answer.commit }),
     });
   }
   return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));

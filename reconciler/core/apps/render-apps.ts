@@ -17,9 +17,16 @@ import { OtherPlaces, placeOf } from './place.ts';
 /** Apps worked at at the same time; how many engines run is the engines' own bound. */
 const CONCURRENCY = 8;
 
-/** In the order of `apps`. Rejects when reading or a tool does. */
-export async function renderApps(input: AppsInput): Promise<readonly AppRendering[]> {
-  const own = placeOf(input.tree, input.read, '');
+export interface RenderedApps {
+  /** In the order of the Apps. */
+  readonly renderings: readonly AppRendering[];
+  /** Ids of what submodules of other repositories were read as. */
+  readonly submodules: readonly string[];
+}
+
+/** Rejects when reading or a tool does. */
+export async function renderApps(input: AppsInput): Promise<RenderedApps> {
+  const own = placeOf(input.tree, input.submodules, '');
   const others = new OtherPlaces(input.sources);
   const all = input.apps.map((app) => new OneApp(app, input, own, others));
   const wanting: Wanting[] = [];
@@ -32,7 +39,7 @@ export async function renderApps(input: AppsInput): Promise<readonly AppRenderin
   await eachOf([...all.entries()], async ([i, app]) => {
     renderings[i] = await app.finish();
   });
-  return renderings;
+  return { renderings, submodules: await others.submodules() };
 }
 
 interface Wanting {

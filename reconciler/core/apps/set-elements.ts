@@ -9,7 +9,7 @@ import {
 import { isObject, type JsonObject } from '../fields/json.ts';
 import { GENERATOR_NAMES } from '../manifests/checks/check-app-set.ts';
 import { positionOf } from '../manifests/marks.ts';
-import { isManifestName, type TreeFile } from '../manifests/select-files.ts';
+import { isManifestName, SUBMODULE_MODE, type TreeFile } from '../manifests/select-files.ts';
 import type { DesiredObject, ParsedFile, Position } from '../manifests/types.ts';
 import { shortened } from '../manifests/wording.ts';
 import type { Paced } from '../paced.ts';
@@ -221,7 +221,7 @@ const OF_THE_FILE = ['path', 'file'] as const;
 /** Why a file that a pattern names is not to be read; undefined where it is. */
 export function whyNotRead({ path, mode }: TreeFile): string | undefined {
   if (mode === '120000') return 'is a symbolic link; links are not followed';
-  if (mode === '160000') return 'is a Git submodule; it is not read';
+  if (mode === SUBMODULE_MODE) return 'is a Git submodule, and no file';
   return isManifestName(path) ? undefined : 'is no .yaml, .yml or .json file';
 }
 

@@ -6,6 +6,7 @@ export const DIAGNOSTIC_CODES = [
   'PathRefused',
   'SymlinkRefused',
   'SubmoduleRefused',
+  'SubmoduleUnread',
   'FileTooLarge',
   'RevisionTooLarge',
   'NotUtf8',
@@ -110,6 +111,7 @@ export type DiagnosticCode = (typeof DIAGNOSTIC_CODES)[number];
 export const UNREAD_CODES: ReadonlySet<string> = new Set<DiagnosticCode>([
   'SymlinkRefused',
   'SubmoduleRefused',
+  'SubmoduleUnread',
   'PathRefused',
   'FileTooLarge',
   'NotUtf8',

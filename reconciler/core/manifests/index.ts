@@ -12,6 +12,7 @@ export {
   MANIFEST_FILES,
   MAX_FILE_BYTES,
   selectManifestFiles,
+  SUBMODULE_MODE,
   type SelectedFiles,
   type SourceFolder,
   type TreeFile,

@@ -16,6 +16,8 @@ export const MAX_FILE_BYTES = 1024 * 1024;
 export interface SelectedFiles<F extends TreeFile = TreeFile> {
   readonly manifests: readonly F[];
   readonly diagnostics: readonly Diagnostic[];
+  /** Submodules where a manifest could be: what is in them is nobody's yet. */
+  readonly submodules: readonly F[];
   /** Folders that an engine reads, and no manifests are in before it did. */
   readonly sources: readonly SourceFolder[];
 }
@@ -30,7 +32,7 @@ export interface SourceFolder {
 }
 
 const SYMLINK = '120000';
-const SUBMODULE = '160000';
+export const SUBMODULE_MODE = '160000';
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
 /** What a repository is searched for, for people. */
@@ -43,7 +45,7 @@ export function isManifestName(path: string): boolean {
 
 /**
  * Manifests are `*.yaml`, `*.yml` and `*.json` outside hidden files and folders (a name that starts with a dot).
- * Symlinks, submodules and paths that could leave the repository are errors, wherever a manifest could be: what they
+ * Symlinks and paths that could leave the repository are errors, wherever a manifest could be: what they
  * name would otherwise be left out in silence. A Helm chart is one error for all of its files, a Kustomization one for
  * its own: their YAML is no manifest before it is rendered. With Apps in the commit that is not so: see
  * reconciler/core/apps.
@@ -51,6 +53,7 @@ export function isManifestName(path: string): boolean {
 export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): SelectedFiles<F> {
   const manifests: F[] = [];
   const diagnostics: Diagnostic[] = [];
+  const submodules: F[] = [];
   const sources: SourceFolder[] = [];
   const charts = chartFolders(files);
   for (const file of files) {
@@ -62,16 +65,8 @@ export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): Se
       diagnostics.push(
         wholeFile('SymlinkRefused', file.path, 'is a symbolic link; links are not followed', 'commit the file itself'),
       );
-    } else if (file.mode === SUBMODULE) {
-      diagnostics.push(
-        wholeFile(
-          'SubmoduleRefused',
-          file.path,
-          'is a Git submodule; submodules are not read',
-          'commit the manifests themselves',
-        ),
-      );
-    } else if (KUSTOMIZATION.test(file.path)) {
+    } else if (file.mode === SUBMODULE_MODE) submodules.push(file);
+    else if (KUSTOMIZATION.test(file.path)) {
       const folder = file.path.slice(0, Math.max(0, file.path.lastIndexOf('/')));
       sources.push({ folder, file: file.path, engine: 'Kustomize' });
       diagnostics.push(needsRendering(file.path, 'is read by Kustomize', folder));
@@ -84,7 +79,7 @@ export function selectManifestFiles<F extends TreeFile>(files: readonly F[]): Se
       needsRendering(file, `makes ${folder === '' ? 'this repository' : folder} a Helm chart`, folder.slice(0, -1)),
     );
   }
-  return { manifests, diagnostics, sources };
+  return { manifests, submodules, diagnostics, sources };
 }
 
 function needsRendering(file: string, what: string, folder: string): Diagnostic {

@@ -124,6 +124,8 @@ export interface Rendering extends Desired {
   readonly sealed?: readonly SealedPart[];
   /** Other repositories that Apps were rendered from. */
   readonly sources?: readonly SourcePin[];
+  /** Ids of what submodules were read as: they last as long as the commit that has them. */
+  readonly submodules?: readonly string[];
   /** Apps of which something could not be read: nothing is known of their objects. */
   readonly leftOut?: readonly string[];
   /** What Apps made, and AppSets, as a cache of parsed files knows it: it lasts as long as it is told to keep these. */

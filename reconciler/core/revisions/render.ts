@@ -15,14 +15,25 @@ import {
   type Rendering,
   type TreeFile,
 } from '../manifests/index.ts';
-import { divide, findApps, findSets, Folders, madeApps, notRendered, outside, refusedAnApp } from '../apps/divide.ts';
+import {
+  divide,
+  findApps,
+  findSets,
+  Folders,
+  madeApps,
+  notOpened,
+  notRendered,
+  outside,
+  refusedAnApp,
+} from '../apps/divide.ts';
 import type { AppTools } from '../apps/engine.ts';
-import { usedSources, type AppSources } from '../apps/other-sources.ts';
+import { OWN_AUTH, usedSources, type AppSources, type SourceAnswer } from '../apps/other-sources.ts';
 import { expandSets, NOTHING_EXPANDED } from '../apps/expand-sets.ts';
 import { FileTree } from '../apps/file-tree.ts';
 import { valueObjects } from '../apps/object-values.ts';
 import type { AppRendering } from '../apps/one-app.ts';
 import { renderApps } from '../apps/render-apps.ts';
+import { Submodules } from '../apps/submodules.ts';
 import { finish, type PacedRunner } from '../paced.ts';
 import { lacksKeys, parseSealed, type OpenEnvelope } from './parse-sealed.ts';
 
@@ -49,6 +60,10 @@ export interface RenderOptions {
   readonly tools?: AppTools;
   /** Who has other repositories; Apps of such are left out, with a warning, where nobody has. */
   readonly sources?: AppSources;
+  /** URL or path of the repository, without credentials: what URLs of its submodules are relative to. */
+  readonly origin?: string;
+  /** Files of submodules that are checked out; else they are asked for at `sources`. */
+  readonly checkedOut?: (path: string) => Promise<SourceAnswer>;
   /** Opens what is encrypted. */
   readonly open?: OpenEnvelope;
   /** Told of each App that was rendered, with its documents. */
@@ -63,25 +78,98 @@ export interface RenderOptions {
  */
 export async function renderFiles(
   files: readonly TreeFile[],
-  read: FileReader,
+  readOwn: FileReader,
   cache: ManifestCache,
-  { keep = [], run = finish, tools, sources, open, onApp }: RenderOptions = {},
+  options: RenderOptions = {},
 ): Promise<Rendering> {
-  const selected = selectManifestFiles(files);
   const known = new Map<TreeFile, ParsedFile>();
+  const revision = new RevisionFiles(files, readOwn, options);
+  for (;;) {
+    const rendering = await renderTree(revision, { ...options, cache, known });
+    if (rendering !== 'grown') return rendering;
+  }
+}
+
+/** The files of a revision, with those of submodules as they are opened. By folder only where somebody asks. */
+class RevisionFiles {
+  readonly #files: readonly TreeFile[];
+  readonly #read: FileReader;
+  readonly #options: RenderOptions;
+  #made: { readonly tree: FileTree; readonly submodules: Submodules } | undefined;
+  #all: readonly TreeFile[];
+
+  constructor(files: readonly TreeFile[], read: FileReader, options: RenderOptions) {
+    this.#files = files;
+    this.#all = files;
+    this.#read = read;
+    this.#options = options;
+  }
+
+  /** By path. */
+  get all(): readonly TreeFile[] {
+    return this.#all;
+  }
+
+  get hasGrown(): boolean {
+    return this.#all !== this.#files;
+  }
+
+  readonly read: FileReader = (file, maxBytes) => (this.#made?.submodules.read ?? this.#read)(file, maxBytes);
+
+  get byFolder(): { readonly tree: FileTree; readonly submodules: Submodules } {
+    if (this.#made) return this.#made;
+    const { origin: url = '', sources, checkedOut } = this.#options;
+    const tree = new FileTree(this.#files);
+    const origin = { url, auth: OWN_AUTH, id: '' };
+    this.#made = { tree, submodules: new Submodules({ tree, read: this.#read, origin, sources, checkedOut }) };
+    return this.#made;
+  }
+
+  /** Opens what can be; findings where there is nothing more to open. */
+  async open(closed: readonly TreeFile[]): Promise<readonly Diagnostic[] | 'grown'> {
+    if (closed.length === 0) return [];
+    const { tree, submodules } = this.byFolder;
+    if (await submodules.open(closed.map(({ path }) => path))) {
+      this.#all = [...tree.filesBelow('')].sort((a, b) => (a.path < b.path ? -1 : 1));
+      return 'grown';
+    }
+    return submodules.findings(
+      closed.map(({ path }) => ({ path, text: path, from: { file: path, line: 1, column: 1 } })),
+    );
+  }
+}
+
+interface TreeOptions extends RenderOptions {
+  readonly cache: ManifestCache;
+  /** What this revision has had already. */
+  readonly known: Map<TreeFile, ParsedFile>;
+}
+
+/** `grown`: there are more files now, of submodules, which are plain where no App is outside of them. */
+async function renderTree(
+  revision: RevisionFiles,
+  { cache, known, keep = [], run = finish, tools, sources, open, onApp }: TreeOptions,
+): Promise<Rendering | 'grown'> {
+  const { read } = revision;
+  const selected = selectManifestFiles(revision.all);
   const loose = outside(selected.manifests, new Folders(selected.sources.map(({ folder }) => folder)));
   const first = await parseFiles(loose, read, cache, known, open, run);
   if ('tooMany' in first) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(first.tooMany)] };
   const written = findApps(first.parsed);
   const sets = findSets(first.parsed);
   if (written.length === 0 && sets.length === 0) {
+    const unread = await revision.open(selected.submodules);
+    if (unread === 'grown') return 'grown';
     const all =
       selected.sources.length === 0 ? first : await parseFiles(selected.manifests, read, cache, known, open, run);
     cache.prune([...selected.manifests, ...keep]);
     if ('tooMany' in all) return { ...NOTHING_DESIRED, diagnostics: [tooManyBytes(all.tooMany)] };
-    return run(composing(all.parsed, [...selected.diagnostics, ...all.refused]));
+    const rendering = await run(composing(all.parsed, [...selected.diagnostics, ...unread, ...all.refused]));
+    if (!revision.hasGrown) return rendering;
+    const { submodules } = revision.byFolder;
+    return { ...rendering, submodules: [...submodules.used], rendered: knownAs(selected.manifests) };
   }
-  const tree = new FileTree(files);
+  const { tree, submodules } = revision.byFolder;
   const expansion =
     sets.length === 0
       ? NOTHING_EXPANDED
@@ -100,10 +188,10 @@ export async function renderFiles(
   const plain = new Set(division.plain.map(({ path }) => path));
   const objects = valueObjects(first.parsed.filter(({ path }) => plain.has(path)));
   const wantsDocuments = onApp !== undefined;
-  const renderings = await renderApps({
+  const { renderings, submodules: others } = await renderApps({
     apps: division.apps,
     tree,
-    read,
+    submodules,
     tools,
     sources,
     cache,
@@ -115,7 +203,7 @@ export async function renderFiles(
   });
   for (const rendering of renderings) onApp?.(rendering);
   const rendered = renderings.flatMap(({ parsed }) => parsed);
-  const made = [...rendered, ...expansion.kept].map(({ path, oid }) => ({ path, oid }));
+  const made = knownAs([...rendered, ...expansion.kept, ...(revision.hasGrown ? loose : [])]);
   cache.prune([...loose, ...made, ...keep]);
   const composed = [...first.parsed.filter(({ path }) => plain.has(path)), ...expansion.parsed, ...rendered];
   const over = firstOver(composed);
@@ -129,19 +217,31 @@ export async function renderFiles(
       ...madeApps(rendered),
       ...([...first.parsed, ...expansion.parsed].some(refusedAnApp) || hasErrors(expansion.diagnostics)
         ? []
-        : notRendered(selected.sources, renderings)),
+        : [
+            ...notRendered(selected.sources, renderings),
+            ...notOpened(division.submodules.filter(({ path }) => !submodules.isWanted(path))),
+          ]),
     ]),
   );
   const used = usedSources([...expansion.listings, ...renderings.flatMap((each) => each.used ?? [])]);
   const { previews } = expansion;
+  const opened = [...submodules.used, ...others];
   const leftOut = renderings.flatMap(({ app, isLeftOut }) => (isLeftOut ? [app] : []));
   return {
     ...rendering,
     ...(leftOut.length > 0 && { leftOut }),
     ...(previews.length > 0 && { previews: new Set(previews) }),
     rendered: made,
+    ...(opened.length > 0 && { submodules: opened }),
     ...(used.length > 0 && { sources: used }),
   };
+}
+
+/** As the cache of parsed files knows them. */
+function knownAs(
+  files: readonly { readonly path: string; readonly oid: string }[],
+): readonly { readonly path: string; readonly oid: string }[] {
+  return files.map(({ path, oid }) => ({ path, oid }));
 }
 
 type Parses =

@@ -10,7 +10,8 @@ export type Followed =
 /** What of another repository is read: what is followed of it, one commit, or which pull requests are open. */
 export type Chosen =
   | Followed
-  | { readonly commit: string }
+  /** `branch`: where it is looked for besides the branch of the repository's HEAD. */
+  | { readonly commit: string; readonly branch?: string }
   | {
       readonly pullRequests: { readonly forge: 'github' | 'gitlab' | 'gitea'; readonly repository: string };
     };

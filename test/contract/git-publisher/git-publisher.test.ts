@@ -146,7 +146,7 @@ describe('what a publisher leaves in a repository of this machine', () => {
         { path: 'link', content: 'run', mode: '120000' },
         { path: 'd/x', content: 'x' },
       ],
-      { branch: null, submodule: 'sub' },
+      { branch: null, submodules: { sub: '1'.repeat(40) } },
     );
     const before = repository.git(['ls-tree', '-r', sha]).split('\n');
     repository.git(['update-ref', 'refs/notes/plumbline', sha]);

@@ -21,7 +21,8 @@ export interface ScratchRepository {
       readonly branch?: string | null;
       readonly parent?: string;
       readonly message?: string;
-      readonly submodule?: string;
+      /** Commits by path. */
+      readonly submodules?: Readonly<Record<string, string>>;
     },
   ): string;
   /** Does to a loose object what a power cut does to files; the answer puts it back. */
@@ -74,7 +75,8 @@ export function scratchRepository(): ScratchRepository {
           Buffer.from('\0'),
         ]);
       });
-      if (options.submodule !== undefined) lines.push(Buffer.from(`160000 ${'1'.repeat(40)}\t${options.submodule}\0`));
+      for (const [path, sha] of Object.entries(options.submodules ?? {}))
+        lines.push(Buffer.from(`160000 ${sha}\t${path}\0`));
       env(['update-index', '-z', '--index-info'], Buffer.concat(lines));
       const tree = env(['write-tree']);
       const branch = options.branch === undefined ? 'main' : options.branch;

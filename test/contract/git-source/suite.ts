@@ -120,7 +120,7 @@ export function gitSourceSuite(variant: Variant): void {
 
     it('shows symlinks and submodules by their mode', async () => {
       const sha = repository.commit([{ path: 'link.yaml', content: '../../etc/passwd', mode: '120000' }], {
-        submodule: 'vendor',
+        submodules: { vendor: '1'.repeat(40) },
       });
       await source.head(signal);
       assert.deepEqual(

@@ -5,6 +5,7 @@ import {
   openGitPublisher,
   openGitSource,
   otherRepositories,
+  type OwnRepository,
 } from '../../../reconciler/adapters/git/index.ts';
 import { HttpPullRequests, keptListings } from '../../../reconciler/adapters/forges/index.ts';
 import { MemoryObjectStore } from '../../../reconciler/adapters/memory/object-store.ts';
@@ -56,6 +57,8 @@ export interface SyncBenchOptions {
   readonly decryptor?: SecretDecryptor;
   /** Where other repositories are fetched into; Apps of such are left out when absent. */
   readonly othersDir?: string;
+  /** What submodules at the server of the repository are opened with. */
+  readonly own?: OwnRepository;
   /** What Apps are rendered with. */
   readonly engines?: RenderEngines;
   /** Writes outcomes; one on the repository itself when absent. */
@@ -80,7 +83,7 @@ export async function syncBench(options: SyncBenchOptions = {}): Promise<SyncBen
     options.othersDir === undefined
       ? undefined
       : new OtherSources({
-          repositories: otherRepositories(options.othersDir, options.nudges),
+          repositories: otherRepositories(options.othersDir, options.nudges, options.own),
           listings: keptListings({
             dir: `${options.othersDir}.listings`,
             forges: new HttpPullRequests({ clock }),

@@ -26,7 +26,8 @@ describe('which files are manifests', () => {
     ['.hidden-link', '120000', 'ignored'],
     ['link.yaml', '120000', 'SymlinkRefused'],
     ['apps', '120000', 'SymlinkRefused'],
-    ['vendor/chart', '160000', 'SubmoduleRefused'],
+    ['vendor/chart', '160000', 'submodule'],
+    ['.vendor/chart', '160000', 'ignored'],
     ['../etc/passwd.yaml', '100644', 'PathRefused'],
     ['a/../../b.yaml', '100644', 'PathRefused'],
     ['/etc/a.yaml', '100644', 'PathRefused'],
@@ -38,9 +39,9 @@ describe('which files are manifests', () => {
   ];
   for (const [path, mode, outcome] of cases) {
     it(`${JSON.stringify(path)} ${mode}: ${outcome}`, () => {
-      const { manifests, diagnostics } = selectManifestFiles([{ path, mode, oid: 'o' }]);
-      assert.equal(manifests[0] ? 'read' : (diagnostics[0]?.code ?? 'ignored'), outcome);
-      assert.equal(manifests.length + diagnostics.length, outcome === 'ignored' ? 0 : 1);
+      const { manifests, submodules, diagnostics } = selectManifestFiles([{ path, mode, oid: 'o' }]);
+      const found = [...manifests.map(() => 'read'), ...submodules.map(() => 'submodule')];
+      assert.deepEqual([...found, ...diagnostics.map(({ code }) => code)], outcome === 'ignored' ? [] : [outcome]);
       for (const d of diagnostics) assert.doesNotMatch(formatDiagnostic(d), /[\u0000-\u001f]/);
     });
   }

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { onAbort } from '../../../contracts/signals.ts';
 import { NEWEST, OtherSources, pinned } from '../../../reconciler/controllers/sync/other-sources.ts';
 import type { WantedSource } from '../../../reconciler/core/apps/other-sources.ts';
+import { TerminalError } from '../../../reconciler/core/errors.ts';
 import type { OtherRepository } from '../../../reconciler/ports/other-repositories.ts';
 import { VirtualClock } from '../metrics/virtual-clock.ts';
 
@@ -110,7 +111,55 @@ describe('looks at hosts of other repositories', () => {
     assert.equal(sources.problem('app'), `has no ${missing}`);
     const all = await Promise.all(Array.from({ length: 200 }, (_, i) => at(first, `a-${i}`)));
     assert.equal(all.at(-2), first);
-    assert.equal(all.at(-1), 'there are more than 200 Apps of one commit of other repositories');
+    assert.equal(all.at(-1), 'there are more than 200 Apps of one commit of other repositories, and submodules');
+    await sources.close();
+  });
+
+  it('are none for a submodule whose commit is there, and one for another, whatever is in force', async () => {
+    const clock = new VirtualClock();
+    const looks: string[] = [];
+    const [first, second, missing] = ['1', '2', '3'].map((digit) => digit.repeat(40)) as [string, string, string];
+    const there = new Set<string>();
+    const kept: string[][] = [];
+    const sources = new OtherSources({
+      clock,
+      repositories: {
+        ...repositories(looks),
+        async open(asked): Promise<OtherRepository> {
+          return {
+            ...(await repositories(looks).open(asked)),
+            bring(commit) {
+              looks.push(commit);
+              if (commit !== missing) there.add(commit);
+              return Promise.resolve();
+            },
+            files: (commit) =>
+              there.has(commit)
+                ? Promise.resolve([])
+                : Promise.reject(new TerminalError('RevisionNotFound', `has no ${commit}`)),
+          };
+        },
+        forgetAllBut: (pins) => {
+          kept.push([...pins.keys()]);
+          return Promise.resolve();
+        },
+      },
+    });
+    const at = async (commit: string): Promise<string> => {
+      const answer = await sources
+        .reading(pinned([{ ...PIN, id: 'lib', commit: second }]), new AbortController().signal)
+        .open({ ...wanted('lib', 'lib.example'), follows: { commit }, isPart: true });
+      return answer.ok ? answer.commit : answer.message;
+    };
+    for (const commit of [first, first, second, first]) assert.equal(await at(commit), commit);
+    assert.deepEqual(looks, [first, second]);
+    assert.equal(await at(missing), 'it has no such commit');
+    assert.equal(await at(missing), 'it has no such commit');
+    assert.deepEqual(looks, [first, second, missing, missing]);
+    await sources.keepOnly([], ['lib']);
+    assert.equal(await at(first), first);
+    await sources.keepOnly([]);
+    assert.deepEqual(kept, [['lib'], []]);
     await sources.close();
   });
 });
