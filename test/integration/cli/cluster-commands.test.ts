@@ -16,10 +16,10 @@ import type { RebalanceReport } from '../../../reconciler/api/types.ts';
 import { crowd } from '../api/crowd.ts';
 import type { ExplainReport } from '../../../reconciler/api/types.ts';
 import { node } from '../../unit/controllers/objects.ts';
-import { buildCli } from '../../support/built-cli.ts';
+import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { CLUSTER, deployment, type SyncBench } from '../git/sync-bench.ts';
 import { apiBench, type ApiBench } from './api-bench.ts';
-import { git, plumb, type Ran } from './cli-bench.ts';
+import { git, plumb, run as runIn, type Ran } from './cli-bench.ts';
 import { inPatience } from '../../support/patience.ts';
 
 const signal = inPatience(600_000);
@@ -157,6 +157,21 @@ describe('commands about a running cluster', () => {
       [1, '', 'error: no revision in the history begins with "ffffffff"\n  see `plumb history` for what there is\n'],
     );
     assert.equal((await run('rollback', 'nothing')).code, 1);
+  });
+
+  it('status --at tells git bisect which commit it was', async () => {
+    const good = await applied('x:1');
+    await settle(0);
+    const [bad, worse] = [await applied('x:2'), await applied('x:3')];
+    const clone = join(home, 'clone');
+    await git(['clone', '-q', bench.repository.dir, clone], home);
+    await git(['bisect', 'start', worse, good], clone);
+    const command = `exec '${process.execPath}' '${PLUMB}' status --at "$(git rev-parse HEAD)"`;
+    const { code, stdout, stderr } = await runIn('git', ['bisect', 'run', 'sh', '-c', command], clone, {
+      PLUMB_HOME: home,
+    });
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, new RegExp(`^${bad} is the first bad commit$`, 'm'));
   });
 
   it('explain follows the chain to the container and its last lines', async () => {

@@ -1,19 +1,23 @@
 /** `plumb up` as a user runs it for a repository behind HTTPS with a private authority, and behind SSH. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHmac, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import type { SourceStatus } from '../../../contracts/objects/index.ts';
 import { type ScratchRepository, scratchRepository } from '../../contract/git-source/scratch-repository.ts';
 import { buildCli, PLUMB } from '../../support/built-cli.ts';
 import { testAuthority, type TestAuthority } from '../../support/git/certificates.ts';
 import { makeFolder } from '../../support/folder.ts';
+import { freePort } from '../../support/free-port.ts';
 import { type GitGateway, startGateway } from '../../support/git/gateway.ts';
 import { whenInterrupted } from '../../support/interruption.ts';
 import { polled, whenOver } from '../../support/patience.ts';
 import { startSshd, type TestSshd } from '../../support/ssh/sshd.ts';
 import { tied } from '../../support/tied.ts';
+import { configMap } from '../engines/apps.ts';
 import { CLUSTER, deployment } from '../git/sync-bench.ts';
 import { plumb, type Ran } from './cli-bench.ts';
 import { filesBelow } from '../../support/files-below.ts';
@@ -33,11 +37,14 @@ interface ControlPlane {
 
 describe('a repository on another machine', { timeout: 600_000 }, () => {
   let repository: ScratchRepository;
+  /** Beside it, as `../lib.git`. */
+  let lib: ScratchRepository;
   let home: string;
   let plane: ControlPlane | undefined;
   before(buildCli);
   beforeEach(() => {
-    repository = scratchRepository();
+    [repository, lib] = [scratchRepository(), scratchRepository()];
+    symlinkSync(lib.dir, join(repository.root, 'lib.git'));
     home = makeFolder('plumb-home-');
   });
   afterEach(async () => {
@@ -45,11 +52,17 @@ describe('a repository on another machine', { timeout: 600_000 }, () => {
     plane = undefined;
     rmSync(home, { recursive: true, force: true });
     repository.remove();
+    lib.remove();
   });
   const run = (...args: string[]): Promise<Ran> => plumb(args, home, { PLUMB_HOME: home });
 
   /** `plumb up`, once it is ready; rejects with its words when it ends before. */
-  async function start(repo: string, env: NodeJS.ProcessEnv, through: readonly string[] = []): Promise<ControlPlane> {
+  async function start(
+    repo: string,
+    env: NodeJS.ProcessEnv,
+    through: readonly string[] = [],
+    more: readonly string[] = [],
+  ): Promise<ControlPlane> {
     const [program, ...args] = tied(
       ...through,
       process.execPath,
@@ -61,6 +74,7 @@ describe('a repository on another machine', { timeout: 600_000 }, () => {
       'main',
       '--home',
       home,
+      ...more,
     );
     const child: ChildProcess = spawn(program, args, {
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -128,10 +142,12 @@ describe('a repository on another machine', { timeout: 600_000 }, () => {
       [
         { path: 'plumbline.yaml', content: `${CLUSTER}  publish: {outcomes: true, rendered: {branch: rendered}}\n` },
         { path: 'web.yaml', content: deployment('web', 'registry.lab/web:1', 0) },
+        { path: '.gitmodules', content: '[submodule "lib"]\n\tpath = lib\n\turl = ../lib.git\n' },
       ],
-      { message: 'Add web' },
+      { message: 'Add web', submodules: { lib: lib.commit([{ path: 'a.yaml', content: configMap('of-lib') }]) } },
     );
     assert.match((await run('status', '--wait', '--timeout', '120')).stdout, new RegExp(second.slice(0, 12)));
+    assert.equal((await run('get', 'configmap', 'of-lib')).code, 0);
     await writtenBack(second);
     const back = await run('rollback', first.slice(0, 12));
     assert.equal(back.code, 0, back.stderr);
@@ -191,6 +207,43 @@ describe('a repository on another machine', { timeout: 600_000 }, () => {
       assert.ok(withDescendants(plane?.pid ?? 0).length > 1, 'redis-server is looked at too');
       assert.equal(await plane?.stop(), 0);
       assertNoSecret(await shown());
+    });
+
+    it('is looked at when its forge calls, and is acted on within a second', async () => {
+      const [port, secret] = [await freePort(), randomBytes(16).toString('hex')];
+      writeFileSync(join(home, 'webhook.secret'), secret, { mode: 0o600 });
+      const web = (i: number) => ({ path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`, 0) });
+      repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, web(0)]);
+      await start(
+        `https://ada@localhost:${gateway.port}/repo.git`,
+        { NODE_EXTRA_CA_CERTS: authority.file, PLUMB_GIT_PASSWORD: PASSWORD },
+        [],
+        ['--webhook', `127.0.0.1:${port}`, '--webhook-secret', join(home, 'webhook.secret')],
+      );
+      assert.equal((await run('status', '--wait', '--timeout', '120')).code, 0);
+      const acted: number[] = [];
+      for (let i = 1; i <= 5; i++) {
+        const sha = repository.commit([{ path: 'plumbline.yaml', content: CLUSTER }, web(i)]);
+        const body = JSON.stringify({ after: sha });
+        const signature = `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+        const headers = { 'x-hub-signature-256': signature, 'x-github-delivery': String(i), 'x-github-event': 'push' };
+        const answer = await fetch(`http://127.0.0.1:${port}/webhook`, { method: 'POST', body, headers });
+        assert.equal(answer.status, 202);
+        const seen = await polled(
+          `${sha} is applied`,
+          async () => {
+            const { stdout } = await run('get', 'source', 'main', '-o', 'json');
+            const { status } = JSON.parse(stdout) as { status: SourceStatus };
+            return status.history.find(({ revision, counts }) => revision === sha && counts !== undefined);
+          },
+          { timeoutMs: 30_000 },
+        );
+        assert.equal(seen.noticed?.by, 'webhook');
+        acted.push(seen.noticed.actedAfterMs ?? Infinity);
+      }
+      acted.sort((a, b) => a - b);
+      console.log(`from a webhook to the first action: ${acted.join(', ')} ms`);
+      assert.ok((acted[0] ?? Infinity) < 1000);
     });
 
     it('is refused with one sentence while its authority is unknown', async () => {

@@ -75,6 +75,83 @@ describe('an App for Kustomize', () => {
     assert.equal(state.get('configmaps/default/plain')?.app, undefined);
   });
 
+  it('has each field that people write in kustomizations', async () => {
+    const kustomization = `namespace: web
+resources: [all.yaml]
+components: [../../components/more]
+labels:
+- pairs: {tier: front}
+  includeSelectors: true
+configMapGenerator:
+- name: settings
+  files: [motd.txt]
+  literals: [MODE=prod]
+secretGenerator:
+- name: token
+  literals: [TOKEN=one]
+patches:
+- path: replicas.yaml
+- path: port.json
+  target: {kind: Service, name: web}
+- target: {kind: Deployment}
+  patch: |-
+    - {op: add, path: /spec/template/spec/terminationGracePeriodSeconds, value: 5}
+images:
+- {name: nginx, newName: registry.lab/nginx, newTag: "1.27"}
+replacements:
+- source: {kind: Service, name: web, fieldPath: 'spec.ports.0.port'}
+  targets:
+  - select: {kind: Deployment, name: web}
+    fieldPaths: ['spec.template.spec.containers.0.ports.0.containerPort']
+configurations: [names.yaml]
+`;
+    const deployment = DEPLOYMENT.replace(
+      'metadata:\n  name: web',
+      'metadata:\n  name: web\n  annotations: {settings: settings}',
+    ).replace(
+      'image: nginx:1',
+      'image: nginx:1, ports: [{containerPort: 1}], env: [{name: TOKEN, valueFrom: {secretKeyRef: {name: token, key: TOKEN}}}]',
+    );
+    const { told, state } = await render(
+      {
+        'apps.yaml': `${namespace('web')}---\n${app('all', { path: 'apps/all' })}`,
+        'apps/all/kustomization.yaml': kustomization,
+        'apps/all/all.yaml': `${deployment}---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n`,
+        'apps/all/replicas.yaml': 'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 2}\n',
+        'apps/all/port.json': '[{"op": "replace", "path": "/spec/ports/0/port", "value": 8080}]\n',
+        'apps/all/names.yaml':
+          'nameReference:\n- kind: ConfigMap\n  fieldSpecs: [{kind: Deployment, path: metadata/annotations/settings}]\n',
+        'apps/all/motd.txt': 'hello\n',
+        'components/more/kustomization.yaml':
+          'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [more.yaml]\n',
+        'components/more/more.yaml': configMap('more'),
+      },
+      engines,
+    );
+    assert.deepEqual(told, []);
+    const objects = [...state.values()].map(({ object }) => object);
+    const web = objects.find((object) => object.kind === 'Deployment');
+    const service = objects.find((object) => object.kind === 'Service');
+    const secret = objects.find((object) => object.kind === 'Secret');
+    const settings = objects.find(
+      (object) => object.kind === 'ConfigMap' && object.metadata.name.startsWith('settings-'),
+    );
+    assert.ok(web && service && secret && settings?.kind === 'ConfigMap');
+    assert.deepEqual([web.metadata.namespace, web.spec.replicas], ['web', 2]);
+    assert.deepEqual(web.spec.selector.matchLabels, { app: 'web', tier: 'front' });
+    assert.deepEqual(service.spec.selector, { app: 'web', tier: 'front' });
+    assert.equal(web.metadata.annotations?.['settings'], settings.metadata.name);
+    assert.deepEqual(settings.data, { MODE: 'prod', 'motd.txt': 'hello\n' });
+    const { containers, terminationGracePeriodSeconds } = web.spec.template.spec;
+    assert.equal(terminationGracePeriodSeconds, 5);
+    assert.equal(containers[0]?.image, 'registry.lab/nginx:1.27');
+    assert.equal(containers[0].ports?.[0]?.containerPort, 8080);
+    assert.equal(containers[0].envFrom?.[0]?.configMapRef?.name, settings.metadata.name);
+    assert.match(secret.metadata.name, /^token-/);
+    assert.equal(containers[0].env?.[0]?.valueFrom?.secretKeyRef?.name, secret.metadata.name);
+    assert.ok(state.has('configmaps/web/more'));
+  });
+
   it('is judged as plain YAML is, and told at its file and in what is rendered', async () => {
     const wrong = {
       ...files,

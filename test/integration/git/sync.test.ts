@@ -290,6 +290,26 @@ describe('sync controller on a real repository', () => {
     assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:7');
   });
 
+  it('ends at the last of many force-pushes to unrelated histories that come while it reads', async () => {
+    await applied(commit({ path: 'web.yaml', content: deployment('web') }));
+    let last = '';
+    for (let i = 1; i <= 30; i++) {
+      const others = Array.from({ length: 50 }, (_, n) => ({ path: `f${n}.txt`, content: `${i} ${n}` }));
+      const next = { path: 'web.yaml', content: deployment('web', `registry.lab/web:${i}`) };
+      last = bench.repository.commit(files(next, ...others), { branch: null });
+      bench.repository.git(['update-ref', 'refs/heads/main', last]);
+      if (i % 10 === 0) bench.repository.git(['gc', '--quiet', '--prune=now']);
+      // The controller is at one of them by then.
+      await bench.git.files(last, signal);
+    }
+    await applied(last);
+    assert.equal(web()?.spec.template.spec.containers[0]?.image, 'registry.lab/web:30');
+    assert.deepEqual(
+      bench.status()?.history.filter(({ outcome }) => outcome === 'Refused' || outcome === 'Failed'),
+      [],
+    );
+  });
+
   it('tells in its history what a force-push took away, what was replaced, and how that was', async () => {
     const first = commit({ path: 'web.yaml', content: deployment('web') });
     await applied(first);
