@@ -142,6 +142,12 @@ function isSameAuth({ auth: before }: WantedSource, { auth }: WantedSource): boo
   return before === auth || (before !== undefined && auth?.equals(before) === true);
 }
 
+/** What to say where a plan starts from a revision of which a submodule cannot be had. */
+export function unreadBefore({ diagnostics }: Pick<Rendering, 'diagnostics'>): string | undefined {
+  const unread = diagnostics.find(({ code }) => code === 'SubmoduleUnread');
+  return unread && `warning: the plan may show as new what runs already: before, ${unread.message}`;
+}
+
 /** Without those that Apps name; submodules are the commit's own. */
 function withoutSources(sources: AppSources): AppSources {
   return {

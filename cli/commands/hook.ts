@@ -24,7 +24,7 @@ import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { followRollout } from '../follow-rollout.ts';
 import { progress } from '../print/terminal.ts';
-import { CommandSources, holdingSources } from '../other-repositories.ts';
+import { CommandSources, holdingSources, unreadBefore } from '../other-repositories.ts';
 import { renderRevision } from '../repository.ts';
 import { offlinePlan } from './plan.ts';
 
@@ -128,7 +128,12 @@ async function stateBefore(
   { from }: RefUpdate,
   branch: string,
 ): Promise<{ readonly state: Desired & Pick<Rendering, 'leftOut' | 'sources'>; readonly at: string | undefined }> {
-  if (!NO_COMMIT.test(from)) return { state: await render(from), at: from };
+  if (!NO_COMMIT.test(from)) {
+    const state = await render(from);
+    const unread = unreadBefore(state);
+    if (unread !== undefined) say(unread);
+    return { state, at: from };
+  }
   const last = await readFile(lastFile(branch), 'utf8').then(
     (text) => text.trim(),
     () => undefined,

@@ -28,7 +28,7 @@ import type { Revision } from '../../reconciler/ports/git-source.ts';
 import { controlPlane } from '../control-plane.ts';
 import { CliFailure } from '../failure.ts';
 import { escaped, print, progress } from '../print/terminal.ts';
-import { CommandSources, holdingSources } from '../other-repositories.ts';
+import { CommandSources, holdingSources, unreadBefore } from '../other-repositories.ts';
 import { type Around, changedManifests, isBare, openAround, renderFolder, renderRevision } from '../repository.ts';
 
 export interface PlanOptions {
@@ -221,7 +221,10 @@ async function renderFrom(
       const { sha } = await git.resolve(rev, signal);
       const render = (sources: AppSources): Promise<Rendering> =>
         renderRevision(git, sha, signal, undefined, { sources });
-      return { state: await holdingSources(render, others), at: sha };
+      const state = await holdingSources(render, others);
+      const unread = unreadBefore(state);
+      if (unread !== undefined) progress(unread);
+      return { state, at: sha };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'RevisionNotFound' || options.from !== undefined) throw error;
     }

@@ -267,7 +267,10 @@ function isPlainPath(path: string): boolean {
   return !path.split('/').some((part) => part === '' || part === '.' || part === '..') && !path.includes('\\');
 }
 
-/** One copy for each URL and whoever's credentials it was fetched with, at whichever paths and commits. */
+/**
+ * One copy for each URL, and whose login it was fetched with, if anybody's: at whichever paths and commits. What one may read is
+ * not read by who names the same URL without that login.
+ */
 function wantedSubmodule(
   url: string,
   { branch }: SubmoduleEntry,
@@ -275,7 +278,7 @@ function wantedSubmodule(
   { id: of, auth }: SubmoduleOrigin,
 ): WantedSource {
   const id = createHash('sha256')
-    .update(JSON.stringify([url, { submoduleOf: of }]))
+    .update(JSON.stringify([url, { submoduleOf: auth === undefined ? undefined : of }]))
     .digest('hex')
     .slice(0, 16);
   return { id, url, follows: { commit, ...(branch !== undefined && { branch }) }, auth, isPart: true };

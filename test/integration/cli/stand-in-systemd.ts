@@ -1,7 +1,7 @@
 /**
  * A machine apart, to install on: mounts and processes of its own, whose changes of /etc, /usr/local, /var/lib and /srv
- * are gone with it, and a stand-in for systemd that runs the unit's command line as the unit's user. What the other
- * options of the unit do, a real systemd shows (e2e/tour.test.ts).
+ * are gone with it, and a stand-in for systemd that runs the unit's command line as the unit's user. What the unit's other
+ * options do is systemd's, and shown nowhere.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -110,6 +110,14 @@ describe('a submodule, on the command line', () => {
     lib.git(['fetch', '-q', join(shop, 'lib'), 'HEAD:refs/heads/main']);
     const pushed = await inShop('git', ['push', '-q']);
     assert.equal(pushed.code, 0, pushed.stderr);
+    // What was there before is gone there now.
+    lib.commit([{ path: 'deploy/a.yaml', content: configMap('lib', { value: '2' }) }], { branch: 'other' });
+    lib.git(['update-ref', 'refs/heads/main', 'refs/heads/other']);
+    const blind = await plumbing('plan', '--from', 'HEAD', '--to', 'HEAD~1');
+    assert.match(
+      blind.stderr,
+      /^warning: the plan may show as new what runs already: before, lib is a Git submodule, and commit/m,
+    );
     const modules = readFileSync(join(shop, '.gitmodules'), 'utf8');
     writeFileSync(join(shop, '.gitmodules'), modules.replace('path = lib', 'path = other'));
     const nameless = await push('No entry');

@@ -99,16 +99,24 @@ describe('submodules of a repository of plain YAML', () => {
     const { asked, render } = world({
       [ELSEWHERE]: { '2': { '.gitmodules': modules({ in: '../inner.git', own: LIB }), in: '@3', own: '@4' } },
       'https://forge.example/inner.git': { '3': { 'a.yaml': configMap('a') } },
-      [LIB]: { '4': { 'b.yaml': configMap('b') } },
+      [LIB]: { '4': { 'b.yaml': configMap('b') }, '5': { 'c.yaml': configMap('c') } },
     });
-    const { told, values } = await render({ '.gitmodules': modules({ lib: ELSEWHERE }), lib: '@2' });
+    const { told, values } = await render({
+      '.gitmodules': modules({ lib: ELSEWHERE, near: LIB }),
+      lib: '@2',
+      near: '@5',
+    });
     assert.deepEqual(told, []);
-    assert.deepEqual(values, { 'default/a': 'lib/in/a.yaml:1', 'default/b': 'lib/own/b.yaml:1' });
-    // Who is at another server gets nobody's login, and cannot send us to our own server with it.
-    assert.deepEqual(
-      asked.map(({ auth }) => auth),
-      [undefined, undefined, undefined],
-    );
+    assert.deepEqual(values, {
+      'default/a': 'lib/in/a.yaml:1',
+      'default/b': 'lib/own/b.yaml:1',
+      'default/c': 'near/c.yaml:1',
+    });
+    // Who is at another server gets nobody's login, and cannot have what our own server gives us with it.
+    const own = asked.filter(({ url }) => url === LIB);
+    assert.deepEqual(new Set(own.map(({ auth }) => auth)), new Set([OWN_AUTH, undefined]));
+    assert.equal(new Set(own.map(({ id }) => id)).size, 2);
+    assert.ok(asked.every(({ url, auth }) => url === LIB || auth === undefined));
   });
 
   it('are one copy for one URL, at whichever paths and commits', async () => {
