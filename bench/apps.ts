@@ -4,24 +4,28 @@
  * process of its own), its private Redis, Git and the engines; Deployments have no pods, and there are no nodes.
  *
  * Floors of the same run: Kustomize and Helm called by hand, once for each App, as many at a time as there are cores, without
- * a sandbox; for plain YAML the native Git reading all files of the commit.
+ * a sandbox; for plain YAML the native Git reading all files of the commit. Part `git`: a repository of many plain objects cloned
+ * and fetched by the native Git in turn with us.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, loadavg } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { controlPlane, type ControlPlaneClient } from '../cli/control-plane.ts';
 import type { Source } from '../contracts/objects/index.ts';
 import { findProgram } from '../reconciler/adapters/engines/programs.ts';
 import { commandLine } from '../test/support/command-line.ts';
 import { makeFolder } from '../test/support/folder.ts';
+import { commit, write } from './apps/commits.ts';
+import { measureFetching } from './apps/fetching.ts';
 import { app, CLUSTER, nameOf, objects, type Files } from './apps/repository.ts';
 import { pause } from './scale/measure.ts';
 import { Child, residentMb } from './scale/processes.ts';
 
-const PARTS = ['yaml', 'kustomize', 'helm', 'objects'] as const;
-type Part = (typeof PARTS)[number];
+const APPLIED = ['yaml', 'kustomize', 'helm', 'objects'] as const;
+type Part = (typeof APPLIED)[number];
+const PARTS = [...APPLIED, 'git'] as const;
 /** Calls by hand, from which those for all Apps are reckoned. */
 const SAMPLED = 40;
 const LOOK_MS = 50;
@@ -130,19 +134,6 @@ class Bench {
       await pause(LOOK_MS);
     }
   }
-}
-
-async function write(repo: string, files: Files): Promise<void> {
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(join(repo, dirname(path)), { recursive: true });
-    await writeFile(join(repo, path), text);
-  }
-}
-
-async function commit(repo: string): Promise<void> {
-  const identity = ['-c', 'user.name=bench', '-c', 'user.email=bench@example.test', '-c', 'gc.auto=0'];
-  await run('git', ['-C', repo, 'add', '-A']);
-  await run('git', ['-C', repo, ...identity, 'commit', '-q', '-m', 'bench']);
 }
 
 async function commitAnd<T>(repo: string, then: () => Promise<T>): Promise<T> {
@@ -256,7 +247,7 @@ function rounded({ seconds, cpu, programs }: Cost): Cost {
 }
 
 const measured: Measured[] = [];
-for (const part of PARTS.filter((name) => options.part.includes(name))) {
+for (const part of APPLIED.filter((name) => options.part.includes(name))) {
   const one = await measure(part);
   measured.push(one);
   const words = (cost: Cost): string =>
@@ -272,6 +263,12 @@ for (const part of PARTS.filter((name) => options.part.includes(name))) {
     ].join('\n'),
   );
 }
+const fetched = options.part.includes('git') ? await measureFetching(options.objects, options.changes) : undefined;
+if (fetched)
+  for (const what of ['clone', 'fetch'] as const) {
+    const { seconds, nativeSeconds, ratio } = fetched[what];
+    process.stdout.write(`git ${what}: ${seconds} s, the native one ${nativeSeconds} s, ratio ${ratio}\n`);
+  }
 process.stdout.write(
-  `${JSON.stringify({ bench: 'apps', apps: options.apps, cores: cpus().length, load: loadavg()[0], parts: measured })}\n`,
+  `${JSON.stringify({ bench: 'apps', apps: options.apps, cores: cpus().length, load: loadavg()[0], parts: [...measured, ...(fetched ? [fetched] : [])] })}\n`,
 );
