@@ -1,13 +1,18 @@
-/** Makes sure of images: one pull at a time for each name and those who may have it, whoever asks. */
+/**
+ * Makes sure of images: one pull at a time for each name and those who may have it, whoever asks, and so many at once of
+ * different ones.
+ */
 import { withDefaultTag } from '../../contracts/objects/image-name.ts';
 import { errorText } from '../../contracts/errors.ts';
 import type { Container } from '../../contracts/objects/index.ts';
 import { durationText } from '../core/pod/backoff.ts';
 import { isReference } from '../core/image/reference.ts';
-import type { RegistryLogin } from '../core/image/keyring.ts';
+import { registryOf, type RegistryLogin } from '../core/image/keyring.ts';
 import type { StepOutcome } from '../core/pod/memory.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { ImageStore } from '../ports/image-store.ts';
+import { createLimiter, type Limiter } from './limiter.ts';
+import { createPullProgress } from './pull-progress.ts';
 import type { PodEvent } from './status-hub.ts';
 
 /**
@@ -15,6 +20,10 @@ import type { PodEvent } from './status-hub.ts';
  * nothing any more.
  */
 const LONGEST_PULL_MS = 3_600_000;
+/** Of all images. (A kubelet pulls one at a time, or as many as are wanted: `serializeImagePulls`.) */
+const PULLS_AT_ONCE = 10;
+/** A registry that does not answer holds up its own images alone. */
+const PULLS_OF_REGISTRY = 5;
 
 export interface ImagePuller {
   /**
@@ -36,7 +45,8 @@ interface Pull {
   readonly logins: readonly RegistryLogin[];
   readonly done: Promise<string>;
   readonly stop: AbortController;
-  waiting: number;
+  /** Who waits for it hears how far it is. */
+  readonly waiting: Set<(words: string) => void>;
 }
 
 /** `closing` ends pulls. `pulled` hears of every pull that was done. */
@@ -47,10 +57,32 @@ export function createImagePuller(
   pulled: () => void,
 ): ImagePuller {
   const pulls = new Set<Pull>();
+  const progress = createPullProgress(images, clock, closing);
+  const all = createLimiter(PULLS_AT_ONCE);
+  const registries = new Map<string, { readonly limiter: Limiter; pulls: number }>();
+
+  /** When it is its turn among those of its registry, and then among all. */
+  async function inTurn<T>(image: string, work: () => Promise<T>): Promise<T> {
+    const registry = registryOf(image);
+    const own = registries.get(registry) ?? { limiter: createLimiter(PULLS_OF_REGISTRY), pulls: 0 };
+    registries.set(registry, own);
+    own.pulls += 1;
+    try {
+      return await own.limiter.run(() => all.run(work));
+    } finally {
+      own.pulls -= 1;
+      if (own.pulls === 0) registries.delete(registry);
+    }
+  }
 
   function begin(image: string, logins: readonly RegistryLogin[]): Pull {
     const stop = new AbortController();
+    const waiting = new Set<(words: string) => void>();
     const run = async (): Promise<string> => {
+      stop.signal.throwIfAborted();
+      using _told = progress.watch((words) => {
+        for (const tell of waiting) tell(words);
+      });
       using bound = clock.deadline(LONGEST_PULL_MS, closing, stop.signal);
       try {
         return await pullWithAny(image, logins, bound.signal);
@@ -62,8 +94,8 @@ export function createImagePuller(
       image,
       logins,
       stop,
-      waiting: 0,
-      done: run().finally(() => {
+      waiting,
+      done: inTurn(image, run).finally(() => {
         pulls.delete(begun);
       }),
     };
@@ -84,19 +116,24 @@ export function createImagePuller(
     return images.pull(image, logins.at(-1), signal);
   }
 
-  async function pull(image: string, logins: readonly RegistryLogin[], signal: AbortSignal): Promise<void> {
+  async function pull(
+    image: string,
+    logins: readonly RegistryLogin[],
+    tell: (words: string) => void,
+    signal: AbortSignal,
+  ): Promise<void> {
     signal.throwIfAborted();
     const isSame = (one: Pull): boolean =>
       one.image === image &&
       one.logins.length === logins.length &&
       logins.every((login, index) => one.logins[index]?.equals(login));
     const shared = [...pulls].find(isSame) ?? begin(image, logins);
-    shared.waiting += 1;
+    shared.waiting.add(tell);
     try {
       await unlessAborted(shared.done, signal);
     } finally {
-      shared.waiting -= 1;
-      if (shared.waiting === 0) {
+      shared.waiting.delete(tell);
+      if (shared.waiting.size === 0) {
         // Whoever asks from now on gets a pull of their own.
         pulls.delete(shared);
         shared.stop.abort(new Error('nobody waits for the image any more'));
@@ -125,7 +162,12 @@ export function createImagePuller(
         }
         tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${name}"` });
         const begun = clock.monotonic();
-        await pull(image, logins, signal);
+        await pull(
+          image,
+          logins,
+          (words) => tell({ type: 'Normal', reason: 'Pulling', message: `Pulling image "${name}": ${words}` }),
+          signal,
+        );
         tell({
           type: 'Normal',
           reason: 'Pulled',

@@ -1,5 +1,6 @@
 /** Images on the machine. Failures are the container runtime's RuntimeError. */
 import type { RegistryLogin } from '../core/image/keyring.ts';
+import type { Download } from '../core/image/received.ts';
 
 export interface ImageInfo {
   /** `sha256:...` of the image's configuration. */
@@ -17,6 +18,8 @@ export interface ImageStore {
   list(signal: AbortSignal): Promise<readonly ImageInfo[]>;
   /** Answers the image's reference. `login`: as whom its registry is asked; undefined for anybody. */
   pull(image: string, login: RegistryLogin | undefined, signal: AbortSignal): Promise<string>;
+  /** What is being downloaded now, and what a pull that was given up has left of it. */
+  downloads(signal: AbortSignal): Promise<readonly Download[]>;
   /** Idempotent. */
   remove(image: string, signal: AbortSignal): Promise<void>;
   /**

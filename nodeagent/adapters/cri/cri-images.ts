@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { pauseImage } from '../../core/image/pause.ts';
-import type { Decoded, MessageTable } from '../../core/wire/protobuf.ts';
+import { int, messages, text, type Decoded, type MessageTable } from '../../core/wire/protobuf.ts';
 import { RuntimeError } from '../../ports/container-runtime.ts';
 import type { ImageInfo, ImageStore } from '../../ports/image-store.ts';
 import { LIST_BYTES, type GrpcClient, type GrpcMethod } from './grpc.ts';
 import * as m from './messages.ts';
+import { CRI_NAMESPACE } from './task-messages.ts';
 
 const QUICK_MS = 30_000;
 const IMPORT_MS = 60_000;
@@ -29,7 +30,15 @@ const RPC = {
   status: method('ImageStatus', m.ImageRequest, m.ImageStatusResponse),
   pull: method('PullImage', m.PullImageRequest, m.PullImageResponse),
   remove: method('RemoveImage', m.ImageRequest, m.Empty),
-};
+  // CRI does not tell how far a pull is. Source: github.com/containerd/containerd api/services/content/v1/content.proto.
+  downloads: {
+    path: '/containerd.services.content.v1.Content/ListStatuses',
+    request: m.Empty,
+    response: { statuses: messages(1, { ref: text(3), offset: int(4), total: int(5) }) },
+    metadata: [['containerd-namespace', CRI_NAMESPACE]],
+    maxBytes: LIST_BYTES,
+  },
+} as const;
 
 /**
  * `containerdSocket` is for imports, which CRI has no call for; `folder`, which is there and nobody else writes to, for
@@ -48,6 +57,10 @@ export function criImages(client: GrpcClient, containerdSocket: string, folder: 
     },
     async pull(image, login, signal) {
       return (await client.unary(RPC.pull, { image: { image }, auth: login?.reveal() }, { signal })).imageRef;
+    },
+    async downloads(signal) {
+      const { statuses } = await client.unary(RPC.downloads, {}, { signal, timeoutMs: QUICK_MS });
+      return statuses.map(({ ref, offset, total }) => ({ ref, received: offset, total }));
     },
     async remove(image, signal) {
       await client.unary(RPC.remove, { image: { image } }, { signal, timeoutMs: QUICK_MS });

@@ -113,6 +113,12 @@ function ofDefaultRegistry(entries: readonly Entry[]): readonly Entry[] {
   return entries.filter(({ place }) => place === DEFAULT_REGISTRY);
 }
 
+/** The registry that an image comes from: `docker.io` where its name has none. */
+export function registryOf(image: string): string {
+  const name = nameOf(image);
+  return name.slice(0, name.indexOf('/'));
+}
+
 /** Host and path without tag and digest; `nginx` is `docker.io/library/nginx`. */
 function nameOf(image: string): string {
   const [untagged = ''] = image.split('@');

@@ -62,6 +62,29 @@ describe('images on a node', () => {
     server.kill();
   });
 
+  it('that take long are told of as they come', async () => {
+    const folder = join(host.folder, 'slow');
+    await mkdir(folder);
+    await offer(folder, 'v1', 26_000_000);
+    const server = host.spawn([process.execPath, '-e', SERVE, folder, '', '5002', '2000000']);
+    await new Promise((resolve) => server.stdout?.once('data', resolve));
+    await agent.assign({
+      upsert: [
+        testPod('slow', {
+          terminationGracePeriodSeconds: 0,
+          containers: [{ name: 'main', image: '127.0.0.1:5002/app:v1', command: ['/data'] }],
+        }),
+      ],
+    });
+    await agent.untilImages((list) => named(list, '127.0.0.1:5002/app:v1') !== undefined);
+    const told = agent.events.map(({ message }) => message).filter((words) => words.includes('received'));
+    const [, mib, seconds] =
+      /^Pulling image "127.0.0.1:5002\/app:v1": ([\d.]+) MiB received in (\d+)s$/.exec(told[0] ?? '') ?? [];
+    assert.ok(Number(seconds) >= 10 && Number(mib) >= 10 && Number(mib) < 25, told.join('\n'));
+    assert.ok(told.length <= 2, told.join('\n'));
+    server.kill();
+  });
+
   it('come from a registry that asks for a name and a password, which a pull secret has, and nobody hears them', async () => {
     const folder = join(host.folder, 'private');
     await mkdir(folder);

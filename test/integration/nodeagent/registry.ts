@@ -6,7 +6,10 @@ import { tar } from '../../../contracts/tar.ts';
 
 const sha256 = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-/** Serves a folder as a registry: `GET /v2/NAME/manifests/TAG` and `/blobs/DIGEST`. */
+/**
+ * Serves a folder as a registry: `GET /v2/NAME/manifests/TAG` and `/blobs/DIGEST`. Arguments: the folder, the base64 of
+ * NAME:PASSWORD that it asks for, its port, and bytes a second of a blob where it is to be slow.
+ */
 export const SERVE = `
 const { createServer } = require('node:http'), { readFileSync } = require('node:fs'), { join } = require('node:path');
 createServer((request, response) => {
@@ -18,7 +21,14 @@ createServer((request, response) => {
   let body;
   try { body = kind ? readFileSync(join(process.argv[1], name)) : Buffer.from('{}'); } catch { response.statusCode = 404; return response.end(); }
   response.writeHead(200, { 'content-type': kind === 'manifests' ? 'application/vnd.oci.image.manifest.v1+json' : 'application/octet-stream', 'content-length': body.length });
-  response.end(request.method === 'HEAD' ? undefined : body);
+  const each = Number(process.argv[4] ?? 0) / 10;
+  if (request.method === 'HEAD' || each === 0 || body.length < each) return response.end(request.method === 'HEAD' ? undefined : body);
+  const beat = setInterval(() => {
+    response.write(body.subarray(0, each));
+    body = body.subarray(each);
+    if (body.length === 0) response.end(), clearInterval(beat);
+  }, 100);
+  response.on('close', () => clearInterval(beat));
 }).listen(Number(process.argv[3] ?? 5000), '127.0.0.1', () => console.log('ready'));
 `;
 

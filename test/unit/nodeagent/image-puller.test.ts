@@ -6,7 +6,9 @@ import { RegistryLogin } from '../../../nodeagent/core/image/keyring.ts';
 import { createImagePuller, type ImagePuller } from '../../../nodeagent/loops/image-puller.ts';
 import type { Clock } from '../../../nodeagent/ports/clock.ts';
 import type { ImageStore } from '../../../nodeagent/ports/image-store.ts';
+import type { Download } from '../../../nodeagent/core/image/received.ts';
 import { limitSignals } from '../../../contracts/signals.ts';
+import { VirtualClock } from '../metrics/virtual-clock.ts';
 
 /** A registry that answers when the test says so. */
 class SlowImages {
@@ -17,9 +19,15 @@ class SlowImages {
     readonly finish: (ref: string) => void;
     readonly refuse: (why: Error) => void;
   }[] = [];
+  /** What the runtime tells of downloads; undefined where it does not. */
+  downloads: readonly Download[] | undefined = [];
   private watchers: (() => void)[] = [];
   readonly store = {
     find: async () => undefined,
+    downloads: async () => {
+      if (this.downloads === undefined) throw new Error('unknown service');
+      return this.downloads;
+    },
     pull: (image: string, login: RegistryLogin | undefined, signal: AbortSignal) =>
       new Promise<string>((resolve, reject) => {
         this.begun.push({ image, login, signal, finish: resolve, refuse: reject });
@@ -117,6 +125,111 @@ describe('image puller', () => {
     assert.equal(pull.image, 'cafe:latest');
     pull.finish('sha256:1');
     assert.equal((await done).ok, true);
+  });
+});
+
+describe('pulls at once', () => {
+  const never = new AbortController().signal;
+  let images: SlowImages;
+  let puller: ImagePuller;
+  beforeEach(() => {
+    images = new SlowImages();
+    puller = createImagePuller(images.store, new VirtualClock(), never, () => undefined);
+  });
+  const ensure = (image: string, signal = never) => puller.ensure(image, 'IfNotPresent', [], () => undefined, signal);
+  const begun = async (): Promise<readonly string[]> => {
+    await new Promise((resolve) => setImmediate(resolve));
+    return images.begun.map(({ image }) => image);
+  };
+
+  it('are five of a registry, the next when one is done, and ten of all', async () => {
+    const of = (registry: string): readonly string[] => [1, 2, 3, 4, 5, 6].map((n) => `${registry}/app:${n}`);
+    const [a, b, c] = [of('a.example'), of('b.example'), of('c.example')];
+    const done = [...a, ...b, ...c].map((image) => ensure(image));
+    assert.deepEqual(await begun(), [...a.slice(0, 5), ...b.slice(0, 5)]);
+    images.begun[0]?.finish('ref');
+    assert.deepEqual(await done[0], { ok: true });
+    // Of all that wait, the one that has waited longest for its turn among all.
+    assert.deepEqual((await begun()).slice(10), ['c.example/app:1']);
+    for (let n = 1; n < 18; n += 1) (await images.pull(n)).finish('ref');
+    assert.ok((await Promise.all(done)).every(({ ok }) => ok));
+    assert.deepEqual([...(await begun())].sort(), [...a, ...b, ...c].sort());
+  });
+
+  it('are not had by one that nobody waits for any more', async () => {
+    const held = [1, 2, 3, 4, 5].map((n) => ensure(`a.example/app:${n}`));
+    const leaver = new AbortController();
+    const left = ensure('a.example/left:1', leaver.signal);
+    const last = ensure('a.example/last:1');
+    await begun();
+    leaver.abort();
+    assert.equal((await left).ok, false);
+    images.begun[0]?.finish('ref');
+    await held[0];
+    assert.deepEqual((await begun()).slice(5), ['a.example/last:1']);
+    for (let n = 1; n < 6; n += 1) (await images.pull(n)).finish('ref');
+    assert.ok((await Promise.all([...held, last])).every(({ ok }) => ok));
+  });
+});
+
+describe('a pull that takes long', () => {
+  const never = new AbortController().signal;
+  let images: SlowImages;
+  let puller: ImagePuller;
+  let clock: VirtualClock;
+  let told: string[];
+  beforeEach(() => {
+    images = new SlowImages();
+    clock = new VirtualClock();
+    told = [];
+    puller = createImagePuller(images.store, clock, never, () => undefined);
+  });
+  const ensure = (image: string, signal = never) =>
+    puller.ensure(image, 'IfNotPresent', [], ({ reason, message }) => told.push(`${reason}: ${message}`), signal);
+
+  it('is told of after 10 s, then each time that it has taken twice as long, and no more when it is done', async () => {
+    const done = ensure('app:1');
+    const pull = await images.pull(0);
+    await clock.pass(4_000);
+    images.downloads = [{ ref: 'layer', received: 3 * 2 ** 20, total: 5 * 2 ** 20 }];
+    await clock.pass(5_999);
+    assert.deepEqual(told, ['Pulling: Pulling image "app:1"']);
+    await clock.pass(1);
+    images.downloads = [];
+    await clock.pass(29_999);
+    pull.finish('ref');
+    await done;
+    await clock.pass(60_000);
+    assert.deepEqual(told.slice(1), [
+      'Pulling: Pulling image "app:1": 3.0 MiB received in 10s',
+      'Pulling: Pulling image "app:1": 5.0 MiB received in 20s',
+      'Pulled: Successfully pulled image "app:1" in 40s',
+    ]);
+  });
+
+  it('says that it tells of others too, and only the time where the runtime tells nothing', async () => {
+    const done = [ensure('app:1'), ensure('other:1')];
+    await images.pull(1);
+    await clock.pass(10_000);
+    images.downloads = undefined;
+    await clock.pass(10_000);
+    assert.deepEqual(told.slice(2), [
+      'Pulling: Pulling image "app:1": 0 B of it and 1 other image received in 10s',
+      'Pulling: Pulling image "other:1": 0 B of it and 1 other image received in 10s',
+      'Pulling: Pulling image "app:1": not done after 20s',
+      'Pulling: Pulling image "other:1": not done after 20s',
+    ]);
+    for (const { finish } of images.begun) finish('ref');
+    await Promise.all(done);
+  });
+
+  it('is told to each who waits for it', async () => {
+    const done = [ensure('app:1'), ensure('app:1')];
+    await images.pull(0);
+    await clock.pass(10_000);
+    assert.deepEqual(told.slice(2), Array(2).fill('Pulling: Pulling image "app:1": 0 B received in 10s'));
+    images.begun[0]?.finish('ref');
+    await Promise.all(done);
   });
 });
 
