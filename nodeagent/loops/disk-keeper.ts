@@ -9,6 +9,7 @@ import { everyContainer } from '../../contracts/objects/pod-containers.ts';
 import { requestsOf } from '../../contracts/objects/pod-requests.ts';
 import {
   agedImages,
+  areInodesShort,
   imageBytesToFree,
   imagesToRemove,
   reserveBytes,
@@ -54,7 +55,7 @@ const LOOK_EVERY_MS = 10_000;
 /** Images' ages are noted at least this often. */
 const NOTE_IMAGES_MS = 60_000;
 
-/** A pod that may go; `seen`: bytes that were counted of it, of which there may be more. */
+/** A pod that may go; `seen`: bytes, or files, that were counted of it, of which there may be more. */
 interface Held extends Candidate {
   readonly seen: number;
 }
@@ -130,15 +131,17 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
     // A runtime on a full disk may not answer: the pods' own files tell enough then.
     const written = await space.writtenByContainers(closing.signal).catch(complain);
     const priority = priorityIn(assignment);
+    // Of inodes no pod can ask for some.
+    const [what, order] = areInodesShort(short) ? (['files', 'priority'] as const) : (['bytes', 'requests'] as const);
     const pods: Held[] = [];
     for (const pod of podsToRun(assignment, hub)) {
       const { uid } = identityOf(pod);
       const inLayers = (deps.pods.observed(uid)?.containers ?? []).reduce(
-        (sum, container) => sum + (written?.get(container.id) ?? 0),
+        (sum, container) => sum + (written?.get(container.id)?.[what] ?? 0),
         0,
       );
       const files = await space.filesOf(identityOf(pod));
-      const seen = inLayers + files.bytes;
+      const seen = inLayers + files[what];
       pods.push({
         uid,
         priority: priority(pod),
@@ -146,17 +149,26 @@ export function startDiskKeeper(deps: DiskKeeperDeps): { close(): Promise<void> 
         // what takes a node's inodes.
         used: files.whole ? seen : undefined,
         seen,
-        requested: requestsOf(pod).get('ephemeral-storage') ?? 0,
+        requested: what === 'files' ? 0 : (requestsOf(pod).get('ephemeral-storage') ?? 0),
       });
     }
-    const chosen = podToEvict(pods, 'requests');
+    const chosen = podToEvict(pods, order);
     if (!chosen) return;
-    const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
-    log.warn('pod is evicted', { uid: chosen.uid, usedBytes: chosen.seen });
+    log.warn('pod is evicted', { uid: chosen.uid, [what]: chosen.seen });
     deps.evictor.evict(
       chosen.uid,
-      `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.used === undefined ? 'at least ' : ''}${kibibytes(chosen.seen)}, request is ${kibibytes(chosen.requested)}.`,
+      what === 'files' ? inodesMessage(chosen, disks, short) : bytesMessage(chosen, disks, short),
     );
+  }
+
+  function inodesMessage({ used, seen }: Held, { node, images }: NodeDisks, short: readonly string[]): string {
+    const free = Math.min(...[node, images].filter(({ inodes }) => inodes > 0).map(({ freeInodes }) => freeInodes));
+    return `The node was low on resource: inodes (${short.join(', ')}; available: ${free}). The pod was using ${used === undefined ? 'at least ' : ''}${seen}.`;
+  }
+
+  function bytesMessage(chosen: Held, disks: NodeDisks, short: readonly string[]): string {
+    const free = Math.min(disks.node.freeBytes, disks.images.freeBytes);
+    return `The node was low on resource: ephemeral-storage (${short.join(', ')}; available: ${kibibytes(free)}). The pod was using ${chosen.used === undefined ? 'at least ' : ''}${kibibytes(chosen.seen)}, request is ${kibibytes(chosen.requested)}.`;
   }
 
   async function pass(): Promise<void> {

@@ -5,6 +5,7 @@ import { identityOf } from '../core/pod/objects.ts';
 import { limitsStorage, storageExceeded, type StorageUse } from '../core/pod/storage-limits.ts';
 import { diskLimits, exceeded } from '../core/pod/volumes/limits.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { Holding } from '../core/node/disk.ts';
 import type { DiskSpace } from '../ports/disk-space.ts';
 import type { Log } from '../ports/log.ts';
 import type { AssignmentStore } from './assignment-store.ts';
@@ -29,7 +30,7 @@ const PAUSE_PER_COUNT = 20;
 
 type Counted = <T>(key: string, count: () => Promise<T>) => Promise<T | undefined>;
 /** What containers wrote, by id; undefined where the runtime does not answer for a moment. */
-type Written = () => Promise<ReadonlyMap<string, number> | undefined>;
+type Written = () => Promise<ReadonlyMap<string, Holding> | undefined>;
 
 export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<void> } {
   const { space, assignment, hub, clock, log } = deps;
@@ -92,7 +93,7 @@ export function startStorageKeeper(deps: StorageKeeperDeps): { close(): Promise<
     const containers = new Map<string, number>();
     let inLayers = 0;
     for (const { id, name } of deps.pods.observed(identity.uid)?.containers ?? []) {
-      const bytes = inLayer?.get(id) ?? 0;
+      const bytes = inLayer?.get(id)?.bytes ?? 0;
       inLayers += bytes;
       containers.set(name, (containers.get(name) ?? 0) + bytes);
     }

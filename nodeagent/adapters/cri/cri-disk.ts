@@ -13,6 +13,7 @@ const FilesystemUsage = {
   timestamp: int(1),
   fsId: message(2, { mountpoint: text(1) }),
   usedBytes: message(3, { value: int(1) }),
+  inodesUsed: message(4, { value: int(1) }),
 };
 const ImageFsInfoResponse = { imageFilesystems: messages(1, FilesystemUsage) };
 const ListContainerStatsResponse = {
@@ -55,7 +56,12 @@ export function criDisk(client: GrpcClient): RuntimeDisk {
     },
     async writtenByContainers(signal) {
       const { stats } = await client.unary(RPC.stats, {}, { signal, timeoutMs: QUICK_MS });
-      return new Map(stats.map((one) => [one.attributes?.id ?? '', one.writableLayer?.usedBytes?.value ?? 0]));
+      return new Map(
+        stats.map(({ attributes, writableLayer }) => [
+          attributes?.id ?? '',
+          { bytes: writableLayer?.usedBytes?.value ?? 0, files: writableLayer?.inodesUsed?.value ?? 0 },
+        ]),
+      );
     },
   };
 }

@@ -43,7 +43,11 @@ export function diskSpace(folders: NodeFolders, runtime: RuntimeDisk): DiskSpace
         treeSize(podFolder(folders, pod.uid, 'disk'), MAX_ENTRIES),
         treeSize(logFolder(folders, pod), MAX_ENTRIES),
       ]);
-      return { bytes: files.bytes + logs.bytes, whole: files.whole && logs.whole };
+      return {
+        bytes: files.bytes + logs.bytes,
+        files: files.files + logs.files,
+        whole: files.whole && logs.whole,
+      };
     },
   };
 }

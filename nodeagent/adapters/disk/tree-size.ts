@@ -1,14 +1,13 @@
-/** How much a folder holds. */
+/** How much a folder holds. What it says is of what was counted. */
 import { lstat, opendir } from 'node:fs/promises';
+import type { Holding } from '../../core/node/disk.ts';
 import { mountOf, openFolder, pathOf } from './descriptors.ts';
 
 const BLOCK_BYTES = 512;
 /** Each holds two descriptors while what is below it is counted. */
 const MAX_DEPTH = 100;
 
-export interface TreeSize {
-  /** Of what was counted. */
-  readonly bytes: number;
+export interface TreeSize extends Holding {
   /** False where there is more than was counted. */
   readonly whole: boolean;
 }
@@ -44,5 +43,5 @@ export async function treeSize(path: string, maxEntries: number): Promise<TreeSi
     }
   };
   await count(path, undefined, 0);
-  return { bytes, whole };
+  return { bytes, files: Math.min(entries, maxEntries), whole };
 }

@@ -13,6 +13,13 @@ export interface DiskUse {
   readonly freeInodes: number;
 }
 
+/** What somebody holds of a file system. */
+export interface Holding {
+  readonly bytes: number;
+  /** Files and folders: an inode each. */
+  readonly files: number;
+}
+
 /** The file system of pods' files and logs, and that of images and containers' own files; often the same one. */
 export interface NodeDisks {
   readonly node: DiskUse;
@@ -39,6 +46,11 @@ const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = {
 const MIN_FREE_INODES = 0.05;
 /** Kubelet's imageMinimumGCAge. */
 const MIN_AGE_MS = 120_000;
+/** Whether what is short are inodes alone: then it is of no use that a pod lets go of bytes. */
+export function areInodesShort(short: readonly string[]): boolean {
+  return short.every((signal) => signal.endsWith('.inodesFree'));
+}
+
 /** What is short, in kubelet's names of signals; empty when nothing is. */
 export function shortages(disks: NodeDisks): readonly string[] {
   return (['node', 'images'] as const).flatMap((which) => {

@@ -153,3 +153,32 @@ describe('a node that runs out of disk', () => {
     assert.equal(main(await agent.until('kept', isReady))?.containerID, main(before)?.containerID);
   });
 });
+
+describe('a node that runs out of inodes', () => {
+  const INODES = 8000;
+  let host: TestHost;
+  let agent: TestAgent;
+  before(async () => {
+    host = await startHost({ disk: `256m,nr_inodes=${INODES}` });
+    await host.importImage(BUSYBOX);
+    agent = await startAgent(host);
+  });
+  after(() => host.close());
+
+  it('evicts the pod with most files, though another one has written more, and keeps that running', async () => {
+    await agent.assign({ upsert: [shellPod('large', 'dd if=/dev/zero of=/large bs=1M count=32; sleep 1000')] });
+    await agent.until('large', isReady);
+    // So many that 3 % are left, where less than 5 % is short.
+    const free = ['stat', '--file-system', '--format', '%d', join(host.folder, 'containerd')];
+    const files = Number(await host.run(free)) - 0.03 * INODES;
+    const script = `i=0; while [ $i -lt ${Math.floor(files)} ]; do i=$((i+1)); : > /tmp/$i; done; exec sleep 1000`;
+    await agent.assign({ upsert: [shellPod('sower', script)] });
+    const evicted = await agent.until('sower', (pod) => pod.status?.reason === 'Evicted', 2 * PRESSURE_MS);
+    assert.match(
+      evicted.status?.message ?? '',
+      /^The node was low on resource: inodes \(.*inodesFree.*using \d{3,}\.$/,
+    );
+    assert.equal(agent.node()?.diskPressure?.pressure, true);
+    assert.ok(isReady(await agent.until('large', () => true)));
+  });
+});

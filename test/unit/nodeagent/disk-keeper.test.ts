@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { jsonLog } from '../../../nodeagent/adapters/system/json-log.ts';
-import type { DiskUse } from '../../../nodeagent/core/node/disk.ts';
+import type { DiskUse, Holding } from '../../../nodeagent/core/node/disk.ts';
 import { startDiskKeeper, type DiskKeeperDeps } from '../../../nodeagent/loops/disk-keeper.ts';
 import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
 import { container, pod, seen, UID } from './pods.ts';
@@ -15,6 +15,9 @@ const LOOK_MS = 180_000;
 interface World {
   readonly pods?: readonly Pod[];
   readonly images?: readonly string[];
+  readonly disk?: DiskUse;
+  readonly files?: (uid: string) => Holding;
+  readonly written?: ReadonlyMap<string, Holding>;
   /** What a name stands for. */
   readonly named?: (name: string) => string | undefined;
   /** Refuses what it returns an error for. */
@@ -36,13 +39,13 @@ async function looks(times: number, world: World): Promise<string[]> {
   const image = (id: string) => ({ id, tags: [], digests: [], sizeBytes: 1, uid: undefined, username: '' });
   const keeper = startDiskKeeper({
     space: {
-      read: async () => ({ node: FULL, images: FULL }),
+      read: async () => ({ node: world.disk ?? FULL, images: world.disk ?? FULL }),
       imagesInUse: async () => new Set<string>(),
       async writtenByContainers() {
         await call('stats');
-        return new Map<string, number>();
+        return world.written ?? new Map<string, Holding>();
       },
-      filesOf: async () => ({ bytes: 1e6, whole: true }),
+      filesOf: async ({ uid }) => ({ bytes: 1e6, files: 1, whole: true, ...world.files?.(uid) }),
       logsOf: async () => ({ bytes: 0, whole: true }),
       volumeOf: async () => ({ bytes: 0, whole: true }),
       reserve: async (bytes) => void did.push(`reserve ${bytes}`),
@@ -62,10 +65,10 @@ async function looks(times: number, world: World): Promise<string[]> {
     } as unknown as DiskKeeperDeps['images'],
     assignment: { current: () => ({ list: () => world.pods ?? [] }) } as unknown as DiskKeeperDeps['assignment'],
     pods: {
-      observed: () => seen({ containers: [container()] }),
+      observed: (uid) => seen({ containers: [{ ...container(), id: `main-of-${uid}` }] }),
       wakeAll: () => undefined,
     },
-    evictor: { isBusy: () => false, evict: (uid) => void did.push(`evict ${uid}`) },
+    evictor: { isBusy: () => false, evict: (uid, why) => void did.push(`evict ${uid}`, ...(world.disk ? [why] : [])) },
     hub: { statuses: () => new Map() },
     sandboxImage: () => 'pause',
     clock: {
@@ -90,6 +93,20 @@ describe('a keeper of a full disk', () => {
   it("evicts by the pods' own files when the runtime does not say what containers wrote", async () => {
     const runtime = (call: string) => (call === 'stats' ? new RuntimeError('Timeout', 'no answer') : undefined);
     assert.deepEqual(await looks(2, { pods: [pod()], runtime }), [`evict ${UID}`]);
+  });
+
+  it('evicts the one with most files when inodes alone are short, whatever it asked for, and says so', async () => {
+    const disk: DiskUse = { bytes: 1000, freeBytes: 900, inodes: 100_000, freeInodes: 4000 };
+    const pods = ['few', 'many', 'large'].map((uid) => ({ ...pod(), metadata: { ...pod().metadata, name: uid, uid } }));
+    const files = (uid: string): Holding => ({ bytes: uid === 'large' ? 1e9 : 1, files: uid === 'many' ? 300 : 10 });
+    const written = new Map([
+      ['main-of-few', { bytes: 0, files: 100 }],
+      ['main-of-many', { bytes: 0, files: 200 }],
+    ]);
+    assert.deepEqual(await looks(2, { pods, disk, files, written }), [
+      'evict many',
+      'The node was low on resource: inodes (nodefs.inodesFree, imagefs.inodesFree; available: 4000). The pod was using 500.',
+    ]);
   });
 
   it('keeps the reserve from what fills the disk and cannot be evicted', async () => {

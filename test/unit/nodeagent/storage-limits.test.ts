@@ -60,14 +60,14 @@ async function looks(times: number, one: Pod | readonly Pod[], used: (volume: st
   const keeper = startStorageKeeper({
     space: {
       async filesOf() {
-        return { bytes: used('files'), whole: true };
+        return { bytes: used('files'), files: 0, whole: true };
       },
       async logsOf() {
         return { bytes: used('logs'), whole: true };
       },
       async writtenByContainers() {
         asked += 1;
-        return new Map([['main-0', used('layer')]]);
+        return new Map([['main-0', { bytes: used('layer'), files: 0 }]]);
       },
       async volumeOf(_pod, volume) {
         counted.push(volume);
