@@ -28,6 +28,7 @@ import { persistentFolders } from './adapters/disk/persistent-folders.ts';
 import { podFiles } from './adapters/disk/pod-files.ts';
 import { shareFolders } from './adapters/disk/share-folders.ts';
 import { volumeImages } from './adapters/disk/volume-images.ts';
+import { staticFiles } from './adapters/disk/static-files.ts';
 import { statusFile } from './adapters/disk/status-file.ts';
 import { dnsSockets } from './adapters/dns/dns-sockets.ts';
 import { createHaproxy } from './adapters/haproxy/haproxy.ts';
@@ -80,6 +81,7 @@ import { createProber } from './loops/prober.ts';
 import { startProxySync } from './loops/proxy-sync.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
+import { startStaticPods } from './loops/static-pods.ts';
 import { startStorageKeeper } from './loops/storage-keeper.ts';
 import { startShareTender } from './loops/share-tender.ts';
 import { createVersionInForce } from './loops/version-in-force.ts';
@@ -160,6 +162,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   });
   await reporter.ready;
   const imageReporter = startImageReporter({ images, hub, clock, log });
+  const staticPods = startStaticPods({ files: staticFiles(options.root + NODE_PATHS.staticPods), hub, clock });
   const policies = options.network ? createPolicyGate(assignment, clock) : OPEN_GATE;
   const cni = createCniConfigFile({
     run,
@@ -424,6 +427,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     rotation.close(),
     reporter.close(),
     imageReporter.close(),
+    staticPods.close(),
     disks.close(),
     room.close(),
     storage.close(),

@@ -18,6 +18,7 @@
 import { z } from 'zod';
 import { NodeSystemInfo, ResourceList, type KubeObject, type ObjectKey } from '../objects/index.ts';
 import { PodReport } from './inventory.ts';
+import { STATIC_POD_LIMITS } from './places.ts';
 
 export * from './alike.ts';
 export * from './claimed-kinds.ts';
@@ -146,6 +147,13 @@ export type GrowingVolume = NonNullable<NodeReport['growingVolumes']>[number];
 export const NodeImage = z.object({ names: z.array(z.string()), sizeBytes: z.number() });
 export type NodeImage = z.infer<typeof NodeImage>;
 
+/** A file of the node's folder of static pods, as it is. */
+export const StaticPodFile = z.object({
+  name: z.string().max(255),
+  text: z.string().max(STATIC_POD_LIMITS.bytes),
+});
+export type StaticPodFile = z.infer<typeof StaticPodFile>;
+
 /** Something that happened to a pod, for an Event (Pulled, Created, Started, BackOff, Unhealthy, Killing, ...). */
 export const PodEventReport = z.object({
   namespace: z.string(),
@@ -167,11 +175,13 @@ export type NodeEventReport = z.infer<typeof NodeEventReport>;
  * `GET /v1/status`: a stream of one JSON object a line. Begins with one `node`, the node's `images`, then all pods,
  * then `synced`; then each change as it happens and a `heartbeat` every {@link HEARTBEAT_SECONDS}. A reader leaves out
  * lines of a type that it does not know. `images` is apart from `node`, which changes with every assignment, and comes
- * later where the runtime has not listed them yet.
+ * later where the runtime has not listed them yet. `static-pods` has all of the node's own files, each time; without one
+ * it has not looked yet.
  */
 export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('node'), node: NodeReport }),
   z.object({ type: z.literal('images'), images: z.array(NodeImage) }),
+  z.object({ type: z.literal('static-pods'), files: z.array(StaticPodFile).max(STATIC_POD_LIMITS.files) }),
   z.object({ type: z.literal('pod'), pod: PodReport }),
   z.object({ type: z.literal('event'), event: PodEventReport }),
   z.object({ type: z.literal('node-event'), event: NodeEventReport }),

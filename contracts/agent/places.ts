@@ -15,6 +15,8 @@ export const NODE_PATHS = {
   /** Socket and Secrets, the proxy's configuration in `proxy` and BIRD's in `bgp`; memory-backed. */
   run: '/run/plumbline',
   socket: '/run/plumbline/agent.sock',
+  /** Files with pods that the machine's administrator wants on it. Made and written by nobody else. */
+  staticPods: '/var/lib/plumbline/static-pods',
   cniConfig: '/etc/cni/net.d/10-plumbline.conflist',
   podLogs: '/var/log/plumbline/pods',
   unit: '/etc/systemd/system/plumbline-agent.service',
@@ -35,6 +37,9 @@ export const NODE_NAMES = {
 
 /** Where a node's pods ask for names: an address that each machine has for itself alone, as Kubernetes' NodeLocal DNSCache has it. */
 export const CLUSTER_DNS = { address: '169.254.20.10', port: 53 } as const;
+
+/** What is taken of the folder of static pods: so many files, with so many bytes together. */
+export const STATIC_POD_LIMITS = { files: 16, bytes: 128 * 1024 } as const;
 
 /** Beat of the status stream. */
 export const HEARTBEAT_SECONDS = 5;

@@ -2,7 +2,7 @@
  * What the node has to tell, and who listens: the newest status of every pod, the node's own, and events until somebody
  * heard them.
  */
-import type { NodeImage, NodeReport, PodReport, StatusLine } from '../../contracts/agent/index.ts';
+import type { NodeImage, NodeReport, PodReport, StaticPodFile, StatusLine } from '../../contracts/agent/index.ts';
 import type { PodStatus } from '../../contracts/objects/index.ts';
 import type { PodIdentity } from '../core/pod/runtime-types.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -30,6 +30,8 @@ export interface StatusHub {
   tellNode(report: NodeReport): void;
   /** Equal to the last ones told: nothing happens. */
   tellImages(images: readonly NodeImage[]): void;
+  /** Equal to the last ones told: nothing happens. */
+  tellStaticPods(files: readonly StaticPodFile[]): void;
   pods(): readonly PodReport[];
   node(): NodeReport | undefined;
   /** Hears everything known first, `synced`, then each change. */
@@ -51,6 +53,8 @@ export function createStatusHub(clock: Clock): StatusHub {
   let nodeReport: NodeReport | undefined;
   let images: StatusLine | undefined;
   let imagesShown = '';
+  let staticPods: StatusLine | undefined;
+  let staticPodsShown = '';
 
   function tell(line: StatusLine): void {
     for (const listener of listeners) listener(line);
@@ -97,11 +101,19 @@ export function createStatusHub(clock: Clock): StatusHub {
       images = { type: 'images', images: [...list] };
       tell(images);
     },
+    tellStaticPods(files) {
+      const text = JSON.stringify(files);
+      if (text === staticPodsShown) return;
+      staticPodsShown = text;
+      staticPods = { type: 'static-pods', files: [...files] };
+      tell(staticPods);
+    },
     pods: () => [...reports.values()],
     node: () => nodeReport,
     subscribe(listener) {
       if (nodeReport) listener({ type: 'node', node: nodeReport });
       if (images) listener(images);
+      if (staticPods) listener(staticPods);
       for (const pod of reports.values()) listener({ type: 'pod', pod });
       listener({ type: 'synced' });
       for (const line of unheard) listener(line);

@@ -262,6 +262,7 @@ async function startWork(options: SessionOptions, state: State, parts: Parts): P
     },
     beatsAreHeard: () => monitor !== undefined,
     tokenKey: options.tokenKey,
+    execute: (steps, by, signal) => writer.attempt(steps, by, signal),
     planes: membership,
   });
   await parts.start({

@@ -18,11 +18,13 @@ import { lookingIn } from './workloads/looking-in.ts';
 import { networkPolicies } from './workloads/network-policy.ts';
 import { podFields } from './workloads/pod-fields.ts';
 import { pods, podsEnd } from './workloads/pods.ts';
+import { probes } from './workloads/probes.ts';
 import { quotas } from './workloads/quota.ts';
 import { runtimeClasses } from './workloads/runtime-class.ts';
 import { secrets } from './workloads/secrets.ts';
 import { security } from './workloads/security.ts';
 import { replicationControllers } from './workloads/replication-controller.ts';
+import { staticPods } from './workloads/static-pods.ts';
 import { statefulSets } from './workloads/statefulset.ts';
 import { storage } from './workloads/storage.ts';
 import type { Theme } from './workloads/theme.ts';
@@ -41,6 +43,8 @@ const THEMES: readonly Theme[] = [
   daemonSets,
   jobs,
   livePods,
+  probes,
+  staticPods,
   podFields,
   dns,
   networkPolicies,

@@ -19,7 +19,7 @@ const POD_MAKERS = ALL_KINDS.filter((kind) => {
 /** How many pods were taken in. Safe to repeat. */
 export async function importLate(
   node: string,
-  { claims, pods }: Inventory,
+  { claims, pods }: Pick<Inventory, 'claims' | 'pods'>,
   { cache, clock, signal }: { readonly cache: StoreCache; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<number> {
   const found = latePods({

@@ -25,7 +25,7 @@ import { importLate } from './late-import.ts';
 import { OneAtATime } from './one-at-a-time.ts';
 import type { Places } from './places.ts';
 import { tellRetired } from './retirement.ts';
-import { StatusIntake } from './status-intake.ts';
+import { StatusIntake, type StatusIntakeDeps } from './status-intake.ts';
 import type { StatusWriter } from './status-writer.ts';
 
 export interface NodeSessionDeps {
@@ -47,6 +47,8 @@ export interface NodeSessionDeps {
   readonly openings: Places;
   /** Asks for a pass of the `nodes` queue. */
   readonly requestPush: (node: string) => void;
+  /** Told which static pods a node has files of. */
+  readonly staticPods: StatusIntakeDeps['staticPods'];
 }
 
 interface Live {

@@ -32,6 +32,7 @@ import { NodeSession, type NodeSessionDeps } from './node-session.ts';
 import { Exchange, type OtherPlanes } from './other-planes.ts';
 import { late, Places } from './places.ts';
 import { tellWhenBack } from './retirement.ts';
+import { StaticPodKeeper, type StaticPodKeeperOptions } from './static-pod-keeper.ts';
 import { StatusWriter } from './status-writer.ts';
 import { TokenKeeper } from './token-keeper.ts';
 
@@ -60,6 +61,8 @@ export interface NodeSyncOptions {
   readonly planes?: OtherPlanes;
   /** Signs the tokens of pods; no pod gets one when absent. */
   readonly tokenKey?: SigningKey;
+  /** Writes the static pods of nodes; none are made when absent. */
+  readonly execute?: StaticPodKeeperOptions['execute'];
   /** Between 0 and 1, for jitter. Math.random unless given. */
   readonly random?: () => number;
   /** Pushes at once, of one shard. */
@@ -92,6 +95,7 @@ export class NodeSync {
   readonly #fanOut: FanOut;
   readonly #openings: Places;
   readonly #tokens: TokenKeeper | undefined;
+  readonly #staticPods: StaticPodKeeper | undefined;
   readonly #sessions = new Map<string, NodeSession>();
   readonly #shards: number;
   /** Those that are held here. */
@@ -138,6 +142,7 @@ export class NodeSync {
           this.#requestAll(this.#tracker.observe(type, tokens, clock.monotonic()));
         },
       });
+    this.#staticPods = options.execute && new StaticPodKeeper({ cache, execute: options.execute, clock, log });
     this.#writer = new StatusWriter({
       ...options,
       beatsAreHeard: options.beatsAreHeard ?? (() => options.heard !== undefined),
@@ -230,6 +235,7 @@ export class NodeSync {
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.handOver(name));
       this.#writer.left(name);
+      this.#staticPods?.left(name);
     }
     for (const { session, back } of this.#departing)
       if (this.shardOf(session.name) === shard) back.abort(new Error('the shard is held elsewhere now'));
@@ -266,7 +272,14 @@ export class NodeSync {
     this.#sessions.clear();
     await Promise.all([...this.#ending, ...[...this.#held.values()].map(({ worker }) => worker.close(graceMs))]);
     this.#held.clear();
-    await Promise.all([this.#flushing, this.#expiring, this.#fanOut.close(), this.#tokens?.close(), exchanged]);
+    await Promise.all([
+      this.#flushing,
+      this.#expiring,
+      this.#fanOut.close(),
+      this.#tokens?.close(),
+      this.#staticPods?.close(),
+      exchanged,
+    ]);
     await this.#writer.close();
   }
 
@@ -274,6 +287,7 @@ export class NodeSync {
     if (object.kind === 'Machine') this.#machineChanged(type, object);
     this.#requestAll(this.#tracker.observe(type, object, this.#options.clock.monotonic()));
     this.#tokens?.observe(type, object, previous);
+    this.#staticPods?.observe(type, object, previous);
     this.#fanOut.noticed();
     this.#await();
     // Somebody who replaced the status, or made the object anew, may have lost what was known of it.
@@ -299,6 +313,7 @@ export class NodeSync {
       return;
     }
     if (type === 'delete') {
+      this.#staticPods?.left(name);
       this.#sessions.delete(name);
       this.#requestAll(this.#tracker.leave(name, this.#options.clock.monotonic()));
       this.#writer.forget(objectKey('Machine', undefined, name));
@@ -383,6 +398,9 @@ export class NodeSync {
       heard: this.#options.heard ?? (() => undefined),
       requestPush: (node) => {
         this.#request(node);
+      },
+      staticPods: (node, files) => {
+        this.#staticPods?.told(node, files);
       },
     };
   }

@@ -1,5 +1,11 @@
 /** Takes in what a node's agent tells of the node and its pods: no more than it may tell, and of its own only. */
-import type { NodeEventReport, NodeImage, NodeReport, StatusLine } from '../../../contracts/agent/index.ts';
+import type {
+  NodeEventReport,
+  NodeImage,
+  NodeReport,
+  StaticPodFile,
+  StatusLine,
+} from '../../../contracts/agent/index.ts';
 import { NODE_PATHS } from '../../../contracts/agent/places.ts';
 import {
   familyNetwork,
@@ -29,6 +35,8 @@ export interface StatusIntakeDeps {
   readonly log: Log;
   /** Asks for a pass of the `nodes` queue. */
   readonly requestPush: (node: string) => void;
+  /** Told which static pods a node has files of. */
+  readonly staticPods: (node: string, files: readonly StaticPodFile[]) => void;
 }
 
 /** The session whose agent is heard, as it is now. */
@@ -41,7 +49,7 @@ export interface HeardNode {
   heardTime(): string;
 }
 
-type OwnLine = Extract<StatusLine, { type: 'node' | 'images' }>;
+type OwnLine = Extract<StatusLine, { type: 'node' | 'images' | 'static-pods' }>;
 
 /** Events of one node: at once, and each second. Beyond that they are counted in the log. */
 const EVENT_BURST = 200;
@@ -77,6 +85,7 @@ export class StatusIntake {
     switch (line.type) {
       case 'node':
       case 'images':
+      case 'static-pods':
         this.#waiting.set(line.type, line);
         if (this.#reports.take(this.#deps.clock.monotonic())) this.#takeWaiting();
         else this.#turn ??= this.#awaitTurn();
@@ -143,6 +152,10 @@ export class StatusIntake {
     for (const line of this.#waiting.values()) {
       if (line.type === 'images') {
         this.#images = boundedImages(line.images);
+        continue;
+      }
+      if (line.type === 'static-pods') {
+        this.#deps.staticPods(this.#node.name, line.files);
         continue;
       }
       this.#report = this.#withOwnKey(boundedNodeReport(line.node));

@@ -6,12 +6,16 @@ import {
   type Pod,
   type ServiceAccount,
 } from '../../../contracts/objects/index.ts';
+import { isStaticPod } from '../static-pods/static-pod.ts';
 import { accountNameOf, withAccount } from '../service-accounts/pod-account.ts';
 import { isNewPod } from './pods.ts';
 import type { AdmissionView, CreateRequest, Refusal, UpdateRequest } from './request.ts';
 
 export function fillAccount<T extends AnyObject>(object: T, request: CreateRequest | UpdateRequest): T {
-  return isNewPod(object, request) ? withAccount(object, accountOf(object, request.view)) : object;
+  if (!isNewPod(object, request)) return object;
+  // Its node would have the pull secrets of the account by writing a file.
+  if (isStaticPod(object, object.spec.nodeName ?? '')) return object;
+  return withAccount(object, accountOf(object, request.view));
 }
 
 /** `default` is as good as there where its controller has not made it yet: nothing is said in it then. */

@@ -23,6 +23,7 @@ import {
   type PodDefaults,
   type PodTemplates,
 } from './claimed-template.ts';
+import { isStaticPod } from '../static-pods/static-pod.ts';
 import type { NodeWord } from './node-word.ts';
 import type { Witnessed } from './recovered-pod.ts';
 import { runClaim, runOf } from './recovered-runs.ts';
@@ -121,6 +122,8 @@ function ownersOf({
 /** Sorts claimed pods to what owns them in Git. */
 export class ClaimSorting {
   readonly refused: RefusedClaim[] = [];
+  /** Pods of files of their nodes, which are believed in them. */
+  readonly ofFiles: Witnessed[] = [];
   /** Pods that are written in Git themselves. */
   readonly bare = new Map<ObjectKey, { readonly witnessed: Witnessed; readonly pod: Pod }>();
   readonly #desired: ReadonlyMap<ObjectKey, KubeObject>;
@@ -179,6 +182,10 @@ export class ClaimSorting {
     const { claim } = witnessed;
     if (!claim.metadata.ownerReferences?.some(({ controller }) => controller)) {
       const pod = this.#desired.get(key);
+      if (!pod && isStaticPod(claim, witnessed.word.node)) {
+        this.ofFiles.push(witnessed);
+        return undefined;
+      }
       if (pod?.kind !== 'Pod') return 'no such pod is in Git';
       const { namespace } = claim.metadata;
       const own = waysMade(pod, namespace, this.#defaults).find((one) =>

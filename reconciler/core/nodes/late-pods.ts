@@ -20,7 +20,8 @@ import type { KnownNode } from './bounded-report.ts';
 import { isPlaceOf, madeFor, mostPods, presentFor, type PodDefaults } from './claimed-template.ts';
 import { hasEnded, type NodeWord } from './node-word.ts';
 import { asEnding } from './recovered-named.ts';
-import { recoveredPod } from './recovered-pod.ts';
+import { isStaticPod } from '../static-pods/static-pod.ts';
+import { recoveredPod, staticPodAgain } from './recovered-pod.ts';
 
 export interface LateInput {
   /** {@link withinPlaces}: pods that are being ended count against no owner. */
@@ -50,14 +51,19 @@ export function latePods(input: LateInput): readonly KubeObject[] {
   return own
     .toSorted((a, b) => (a.metadata.creationTimestamp < b.metadata.creationTimestamp ? -1 : 1))
     .flatMap((claim) => {
+      const isTaken =
+        has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) || uids.has(claim.metadata.uid);
+      if (!isTaken && isStaticPod(claim, word.node)) {
+        uids.add(claim.metadata.uid);
+        return [staticPodAgain({ known: new Map([[word.node, known]]), now }, { word, claim })];
+      }
       const owner = ownerOf(claim, byKey, input);
       const ending = claim.metadata.deletionTimestamp !== undefined || owner?.isKnown === false;
       if (
         !owner ||
         // One that ends by itself is a witness of what its owner has done.
         (hasEnded(claim, word) && claim.spec.restartPolicy === 'Always') ||
-        has(objectKey('Pod', claim.metadata.namespace, claim.metadata.name)) ||
-        uids.has(claim.metadata.uid)
+        isTaken
       )
         return [];
       const left = missing.get(owner.maker) ?? 0;

@@ -48,6 +48,12 @@ export function recoveredPod(
   };
 }
 
+/** A pod of a file of its node: it is what the node says, who has the file. */
+export function staticPodAgain(input: Parameters<typeof recoveredPod>[0], one: Witnessed): StoredOf<'Pod'> {
+  const { annotations } = one.claim.metadata;
+  return recoveredPod(input, one, one.claim.spec, annotations ? { annotations } : {});
+}
+
 /** The end of a grace period is never further away than the pod's own. */
 function boundedEnd(told: string, spec: Pod['spec'], now: Date): string {
   return new Date(Math.min(Date.parse(told), now.getTime() + spec.terminationGracePeriodSeconds * 1000)).toISOString();

@@ -27,7 +27,7 @@ import { madeOf, makerOf, presentFor, type PodDefaults, type PodTemplates } from
 import { made, type Filling } from './made-anew.ts';
 import { hasEnded, type NodeWord } from './node-word.ts';
 import { asEnding, claimsOfPods, earlierRevisions, placesFound, recoveredStatefulSet } from './recovered-named.ts';
-import { recoveredPod, type Witnessed } from './recovered-pod.ts';
+import { recoveredPod, staticPodAgain, type Witnessed } from './recovered-pod.ts';
 import { claimedRuns } from './recovered-runs.ts';
 import { scaleFound } from './recovered-scale.ts';
 
@@ -63,9 +63,10 @@ export function* recoverWorkloads(known: WorkloadInput): Paced<RecoveredWorkload
   }
   const owners: KubeObject[] = [];
   const others: KubeObject[] = [];
-  const pods: StoredOf<'Pod'>[] = [...sorting.bare.values()].map(({ witnessed, pod }) =>
-    recoveredPod(input, witnessed, pod.spec, pod.metadata),
-  );
+  const pods: StoredOf<'Pod'>[] = [
+    ...[...sorting.bare.values()].map(({ witnessed, pod }) => recoveredPod(input, witnessed, pod.spec, pod.metadata)),
+    ...sorting.ofFiles.map((one) => staticPodAgain(input, one)),
+  ];
   for (const written of input.desired) {
     yield;
     if (written.kind === 'CronJob') owners.push(made(written, input));

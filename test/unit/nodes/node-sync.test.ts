@@ -445,21 +445,8 @@ describe('node sync', () => {
           },
         }),
       );
-      const info = {
-        agentVersion: '0',
-        bundleHash: '',
-        runtimeHash: '',
-        pid: 1,
-        startedAt: '',
-        epoch: EPOCH,
-        assignmentVersion: null,
-      };
       assert.equal(
-        await importLate(
-          'n1',
-          { info, claims, keys: [], pods: [], unread: 0 },
-          { cache: w.cache, clock: w.clock, signal: w.signal },
-        ),
+        await importLate('n1', { claims, pods: [] }, { cache: w.cache, clock: w.clock, signal: w.signal }),
         220,
       );
     });
