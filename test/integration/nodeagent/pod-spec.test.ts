@@ -9,6 +9,7 @@ import { hasAppArmor } from '../../../nodeagent/adapters/system/app-armor.ts';
 import type { Pod } from '../../../contracts/objects/index.ts';
 import { deleted, isReady, key, main, shellPod, startAgent, testPod, type TestAgent } from './agent.ts';
 import { BUSYBOX, startHost, type TestHost } from './host.ts';
+import { printed, printer, printing } from './printing.ts';
 
 /** Whether the machine's containerd can leave out the groups of an image: since 2.0. */
 async function keepsStrictGroups(): Promise<boolean> {
@@ -270,6 +271,60 @@ describe("a pod's spec", { timeout: 600_000 }, () => {
     );
     for (const name of ['foo-', 'bar..', 'kernel.-x'])
       assert.throws(() => testPod('invalid', withSysctls(name)), /must consist of lower case letters/);
+    await remove(pod);
+  });
+
+  it('gives a process the capabilities and groups that it asks for, and lets none be root where it must not', async () => {
+    const capabilities = (of: object): Record<string, unknown> => ({ securityContext: { capabilities: of } });
+    const effective =
+      "grep CapEff /proc/self/status | cut -f2; id -G; ip link add dummy9 type dummy 2>&1 | grep -c 'not permitted'; true";
+    const pod = printer(
+      'able',
+      [
+        printing('plain', effective),
+        printing('none', effective, capabilities({ drop: ['ALL'] })),
+        printing('one', effective, capabilities({ drop: ['ALL'], add: ['NET_ADMIN'] })),
+        printing('more', effective, capabilities({ add: ['NET_ADMIN'] })),
+      ],
+      { securityContext: { supplementalGroups: [2001, 2002], fsGroup: 3001 } },
+    );
+    await agent.assign({ upsert: [pod] });
+    const said = async (container: string): Promise<readonly string[]> =>
+      (await printed(agent, 'able', container)).trim().split('\n');
+    const NET_ADMIN = 1n << 12n;
+    const bits = async (container: string): Promise<bigint> => BigInt(`0x${(await said(container))[0]}`);
+    const plain = await bits('plain');
+    assert.equal(plain & NET_ADMIN, 0n);
+    assert.deepEqual([await bits('none'), await bits('one'), await bits('more')], [0n, NET_ADMIN, plain | NET_ADMIN]);
+    const groups = (await said('plain'))[1]?.split(' ') ?? [];
+    for (const group of ['2001', '2002', '3001']) assert.ok(groups.includes(group), groups.join());
+    await remove(pod);
+
+    const rootless = shellPod('rootless', 'sleep 1000', { spec: { securityContext: { runAsNonRoot: true } } });
+    await agent.assign({ upsert: [rootless] });
+    const waits = await agent.until(
+      'rootless',
+      (one) => main(one)?.state.waiting?.reason === 'CreateContainerConfigError',
+    );
+    assert.match(main(waits)?.state.waiting?.message ?? '', /runAsNonRoot and image will run as root/);
+    await remove(rootless);
+  });
+
+  it('ends a container whose postStart hook fails, says so, and starts it again', async () => {
+    const { volume, container, lines } = await diary('hooked');
+    const hook = { postStart: { exec: { command: ['/bin/sh', '-c', `${write('hook')}; echo why; exit 3`] } } };
+    const pod = testPod('hooked', {
+      terminationGracePeriodSeconds: 1,
+      containers: [container('main', `${write('main')}; exec sleep 1000`, { lifecycle: hook })],
+      volumes: [volume],
+    });
+    await agent.assign({ upsert: [pod] });
+    const again = await agent.until('hooked', (one) => (main(one)?.restartCount ?? 0) >= 1);
+    assert.equal(again.status?.conditions?.find(({ type }) => type === 'Ready')?.status, 'False');
+    const told = agent.events.find((one) => one.name === 'hooked' && one.reason === 'FailedPostStartHook');
+    assert.equal(told?.message, 'why');
+    const count = async (word: string): Promise<number> => (await lines()).filter((line) => line === word).length;
+    assert.ok((await count('hook')) >= 1 && (await count('main')) >= 2);
     await remove(pod);
   });
 

@@ -3,11 +3,13 @@ import { after, before, describe, it } from 'node:test';
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import type { Writable } from 'node:stream';
 import { probeRunner } from '../../../nodeagent/adapters/probe/probe-runner.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { grpcFrame } from '../../../nodeagent/core/wire/grpc-frame.ts';
+import { testAuthority } from '../../support/git/certificates.ts';
 import { RuntimeError } from '../../../nodeagent/ports/container-runtime.ts';
 
 const LONG_S = 60;
@@ -120,6 +122,28 @@ describe('probe runner', () => {
     const answer = await runner.run(http('/', { port: (switching.address() as AddressInfo).port }), 3600, signal);
     switching.close();
     assert.deepEqual(answer, { outcome: 'failure', message: 'HTTP probe failed with statuscode: 101' });
+  });
+
+  it('HTTPS: whatever certificate is shown', async () => {
+    // Of nobody's authority, of another name, and past its time.
+    const authority = testAuthority();
+    const { key, cert } = authority.issue('DNS:elsewhere.example', -1);
+    const secure = createHttpsServer({ key, cert }, (request, response) => {
+      response.writeHead(Number(request.url?.slice(1))).end();
+    });
+    await new Promise<void>((resolve) => {
+      secure.listen(0, '127.0.0.1', resolve);
+    });
+    const probe = (path: string, scheme: 'http' | 'https') =>
+      runner.run(http(path, { scheme, port: (secure.address() as AddressInfo).port }), LONG_S, signal);
+    assert.equal((await probe('/200', 'https')).outcome, 'success');
+    assert.deepEqual(await probe('/503', 'https'), {
+      outcome: 'failure',
+      message: 'HTTP probe failed with statuscode: 503',
+    });
+    assert.equal((await probe('/200', 'http')).outcome, 'failure');
+    secure.close();
+    authority.remove();
   });
 
   it('makes ten requests at most', async () => {
