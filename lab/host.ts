@@ -74,6 +74,16 @@ export async function stopHost(
 ): Promise<void> {
   if (deviceExists(host.port)) await blockCable(host).catch(() => pullCable(host));
   await killCgroup(hierarchies, `${settings.name}/${host.name}`);
+  // Its first process is in no cgroup any more while it waits for the end of the others: a host that is off may be
+  // switched on at once.
+  await until(
+    `The first process of ${host.name} does not end.`,
+    () => (hostPid(host) === undefined ? true : undefined),
+    {
+      timeoutMs: 15_000,
+      everyMs: 10,
+    },
+  );
   await pullCable(host);
 }
 
