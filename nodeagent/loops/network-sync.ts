@@ -6,6 +6,7 @@ import { errorText } from '../../contracts/errors.ts';
 import { isKeyOf, kindOfKey, type ObjectKey } from '../../contracts/objects/key.ts';
 import type { AssignmentSource, AssignmentView, NetworkState } from '../core/assignment.ts';
 import { NO_LOCAL_PODS, type LocalPodSource } from '../core/local-pods.ts';
+import { bridgeWarnings } from '../core/cni/bridges.ts';
 import { familySettings, isPodNetworkForeign, localPodRange } from '../core/data-plane/network.ts';
 import type { Family } from '../../contracts/ip.ts';
 import type { CniConfigFile } from '../ports/cni-config.ts';
@@ -270,6 +271,8 @@ function createPass({
   /** The addresses that the machine has. */
   let had: readonly string[] | undefined;
   let warnings: string[] = [];
+  /** Of bridges of a plugin's; undefined before they were looked at. */
+  let bridged: readonly string[] | undefined;
 
   return async (view, changed, { verify, disturbed }, signal) => {
     const failures: string[] = [];
@@ -335,8 +338,26 @@ function createPass({
         for (const warning of warnings) if (!before.includes(warning)) log('warn', warning);
       });
     }
+    if (!isPodNetworkForeign(view)) bridged = undefined;
+    // A plugin makes its bridge with a node's first pod.
+    else if (
+      verify ||
+      bridged === undefined ||
+      relevant === 'all' ||
+      [...relevant].some((key) => isKeyOf(key, 'Pod'))
+    ) {
+      await attempt('bridges', async () => {
+        const before = bridged ?? [];
+        bridged = bridgeWarnings(await routing.bridges(signal), (family) => localPodRange(view, family));
+        for (const warning of bridged) if (!before.includes(warning)) log('warn', warning);
+      });
+    }
     const substitutions = [filter.substitution(), filterIPv6?.substitution()].filter((one) => one !== undefined);
-    return { rulesInForce, inForce: failures.length === 0, problems: [...failures, ...substitutions, ...warnings] };
+    return {
+      rulesInForce,
+      inForce: failures.length === 0,
+      problems: [...failures, ...substitutions, ...warnings, ...(bridged ?? [])],
+    };
   };
 }
 
@@ -352,6 +373,6 @@ async function forwardWarnings(
   const drops = await filter.forwardDrops(podCIDR, signal);
   return drops.map(
     ({ chain, remedy }) =>
-      `chain ${chain} drops forwarded packets by policy and has no rule for pods (${podCIDR}): pods cannot be reached. Accept them there: ${remedy}`,
+      `chain ${chain} drops forwarded packets that no rule of it takes, and has none for pods (${podCIDR}): pods cannot be reached. Accept them there: ${remedy}`,
   );
 }

@@ -85,7 +85,7 @@ export interface PacketFilter {
    */
   flows(of: 'UDP' | 'unanswered TCP', signal: AbortSignal): Promise<readonly Flow[]>;
   /**
-   * Where others drop forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
+   * Where others drop or reject forwarded packets unless a rule of theirs accepts them, and have no rule that names `podRange`.
    */
   forwardDrops(podRange: string, signal: AbortSignal): Promise<readonly ForwardDrop[]>;
 }

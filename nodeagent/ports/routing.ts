@@ -3,6 +3,7 @@
  * ever changed.
  */
 import type { Family } from '../../contracts/ip.ts';
+import type { Bridge } from '../core/cni/bridges.ts';
 import type { RoutingSnapshot, RoutingStep } from '../core/routes/model.ts';
 
 /** The machine's own. */
@@ -19,6 +20,8 @@ export interface Routing {
    * left out). Routes of these families, of IPv4 alone when absent.
    */
   inspect(sysctls: readonly string[], signal: AbortSignal, families?: readonly Family[]): Promise<RoutingSnapshot>;
+  /** The machine's bridges, whoever made them. */
+  bridges(signal: AbortSignal): Promise<readonly Bridge[]>;
   /**
    * Makes the machine's key where it has none, and a WireGuard device with it; idempotent. The private half stays in a
    * file that only root reads. `problem`: why the machine cannot have one, and what to do. Rejects where the key can

@@ -4,7 +4,15 @@ import { ROUTE_PROTOCOL, type RoutingSnapshot, type RoutingStep } from '../../co
 import type { Routing, WireGuardKey } from '../../ports/routing.ts';
 import type { RunCommand } from '../../ports/run-command.ts';
 import { inspectWireGuard, prepareWireGuard } from './wireguard.ts';
-import { parseForwarding, parseLinks, parseNeighbours, parseRoutes, parseVxlan } from './json.ts';
+import {
+  BRIDGE_SETTINGS,
+  parseBridges,
+  parseForwarding,
+  parseLinks,
+  parseNeighbours,
+  parseRoutes,
+  parseVxlan,
+} from './json.ts';
 
 export interface IpRoutingSettings {
   readonly run: RunCommand;
@@ -22,6 +30,16 @@ export function createIpRouting({ run, key }: IpRoutingSettings): Routing {
     const { code, stdout, stderr } = await run(argv, { signal });
     if (code !== 0) throw new RoutingStepError(`\`${argv.join(' ')}\` failed: ${stderr.trim()}`);
     return stdout.trim() === '' ? [] : JSON.parse(stdout);
+  };
+
+  /** Those that are there. */
+  const settings = async (paths: readonly string[], signal: AbortSignal): Promise<Readonly<Record<string, string>>> => {
+    const values: Record<string, string> = {};
+    for (const path of paths) {
+      const { code, stdout } = await run(['cat', `/proc/sys/${path}`], { signal });
+      if (code === 0) values[path] = stdout.trim();
+    }
+    return values;
   };
 
   return {
@@ -46,12 +64,12 @@ export function createIpRouting({ run, key }: IpRoutingSettings): Routing {
         );
       const tunnel = links.find((l) => l.name === NODE_NAMES.wireguardDevice);
       const wireguard = tunnel && (await inspectWireGuard(run, tunnel, signal));
-      const values: Record<string, string> = {};
-      for (const path of sysctls) {
-        const { code, stdout } = await run(['cat', `/proc/sys/${path}`], { signal });
-        if (code === 0) values[path] = stdout.trim();
-      }
-      return { links, routes, vxlan, wireguard, sysctls: values };
+      return { links, routes, vxlan, wireguard, sysctls: await settings(sysctls, signal) };
+    },
+
+    async bridges(signal) {
+      const found = await json(signal, ['ip', '-j', '-d', 'address', 'show', 'type', 'bridge']);
+      return parseBridges(found, await settings(Object.values(BRIDGE_SETTINGS), signal));
     },
 
     prepareWireGuard: async (signal) => prepareWireGuard(run, await key(), signal),

@@ -3,7 +3,9 @@
  * its memory. Fields that we do not use are ignored; a field that we do use and that is of another type throws
  * TypeError with its name.
  */
+import { FAMILIES, type Family } from '../../../contracts/ip.ts';
 import { readKey } from '../../../contracts/objects/own-key.ts';
+import type { Bridge } from '../../core/cni/bridges.ts';
 import { ROUTE_METRIC, type Link, type PresentVxlan, type Route } from '../../core/routes/model.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -51,6 +53,32 @@ export function parseLinks(value: unknown): Link[] {
     addresses: addressesOf(link, ({ family }) => family === 'inet'),
     ...secondAddresses(link),
   }));
+}
+
+/** Paths under /proc/sys of what has packets between ports of any bridge meet the machine's rules. */
+export const BRIDGE_SETTINGS: Readonly<Record<Family, string>> = {
+  IPv4: 'net/bridge/bridge-nf-call-iptables',
+  IPv6: 'net/bridge/bridge-nf-call-ip6tables',
+};
+/** The same of one bridge, as iproute2 names it. */
+const OWN_SETTINGS: Readonly<Record<Family, string>> = { IPv4: 'nf_call_iptables', IPv6: 'nf_call_ip6tables' };
+
+/** Of `ip -d address show type bridge`. `settings`: those of {@link BRIDGE_SETTINGS} that are there: none without `br_netfilter`. */
+export function parseBridges(value: unknown, settings: Readonly<Record<string, string>>): Bridge[] {
+  return listOf(value, 'links').map((link) => {
+    const details = fieldsOf(
+      readKey(fieldsOf(readKey(link, 'linkinfo') ?? {}, 'linkinfo'), 'info_data') ?? {},
+      'info_data',
+    );
+    return {
+      name: text(link, 'ifname'),
+      addresses: addressesOf(link, ({ scope }) => scope === 'global').map(({ address }) => address),
+      ruled: FAMILIES.filter((family) => {
+        const ofAll = readKey(settings, BRIDGE_SETTINGS[family]);
+        return ofAll !== undefined && (ofAll !== '0' || optionalInt(details, OWN_SETTINGS[family]) === 1);
+      }),
+    };
+  });
 }
 
 function secondAddresses(link: Fields): Pick<Link, 'addressesIPv6'> {

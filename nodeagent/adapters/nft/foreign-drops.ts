@@ -4,7 +4,7 @@ import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
 import { chainsOf } from './listing.ts';
 import { explainNftFailure } from './stderr.ts';
 
-/** Base chains on the forward hook that drop by policy and name `podRange` in no rule of their table. */
+/** Base chains on the forward hook that drop or reject what none of their rules takes, and name `podRange` in no rule of their table. */
 export async function listForwardDrops(
   run: RunCommand,
   own: TableName,
@@ -17,14 +17,11 @@ export async function listForwardDrops(
     return stdout;
   };
   const drops: ForwardDrop[] = [];
-  for (const { family, table, name } of findForwardDrops(await list(['nft', 'list', 'chains']), own)) {
+  for (const { family, table, name } of findForwardChains(await list(['nft', 'list', 'chains']), own)) {
     const rules = await list(['nft', '-s', '-t', 'list', 'table', family, table]);
-    if (rules.includes(podRange)) continue;
+    if (rules.includes(podRange) || !dropsAtItsEnd(rules, name)) continue;
     const chain = `${family} ${table} ${name}`;
-    // What iptables' successor keeps in nftables is changed by iptables.
-    const program = IPTABLES.get(chain);
-    const remedy = program === undefined ? nftAccept(chain, podRange) : iptablesAccept(program, podRange);
-    drops.push({ chain, remedy });
+    drops.push({ chain, remedy: remedyOf(chain, table, podRange) });
   }
   if (own.family !== 'ip') return drops;
   // Old iptables keeps its rules where nft does not see them.
@@ -34,7 +31,11 @@ export async function listForwardDrops(
     if (isMissingProgram(error)) return undefined;
     throw error;
   });
-  if (rules?.stdout.includes('-P FORWARD DROP') && !rules.stdout.includes(podRange))
+  if (
+    rules &&
+    /^-P FORWARD DROP|^-A FORWARD -j (?:DROP|REJECT)\b/m.test(rules.stdout) &&
+    !rules.stdout.includes(podRange)
+  )
     drops.push({ chain: 'iptables-legacy filter FORWARD', remedy: iptablesAccept('iptables-legacy', podRange) });
   return drops;
 }
@@ -44,6 +45,14 @@ const IPTABLES: ReadonlyMap<string, string> = new Map([
   ['ip filter FORWARD', 'iptables'],
   ['ip6 filter FORWARD', 'ip6tables'],
 ]);
+
+/** What a program keeps in nftables is changed by that program: it writes its table anew. */
+function remedyOf(chain: string, table: string, podRange: string): string {
+  if (table === 'firewalld')
+    return `firewall-cmd --permanent --zone=trusted --add-source=${podRange}; firewall-cmd --reload`;
+  const program = IPTABLES.get(chain);
+  return program === undefined ? nftAccept(chain, podRange) : iptablesAccept(program, podRange);
+}
 
 function nftAccept(chain: string, podRange: string): string {
   return ['saddr', 'daddr']
@@ -64,20 +73,26 @@ interface ForeignChain extends TableName {
   readonly name: string;
 }
 
-/**
- * From `nft list chains`: base chains on the forward hook with policy drop, in tables other than `own`. Docker sets
- * such a policy.
- */
-function findForwardDrops(listing: string, own: TableName): ForeignChain[] {
+/** From `nft list chains`: base chains on the forward hook, in tables other than `own`. */
+function findForwardChains(listing: string, own: TableName): ForeignChain[] {
   const found: ForeignChain[] = [];
   for (const block of listing.split(/^(?=table )/m)) {
     const [, family, table] = /^table (\S+) (\S+) \{/.exec(block) ?? [];
     if (family === undefined || table === undefined || (family === own.family && table === own.table)) continue;
     if (![own.family, 'inet'].includes(family)) continue;
-    for (const { name, lines } of chainsOf(block.split('\n'))) {
-      if (lines.some((line) => /^type filter hook forward .*policy drop;/.test(line)))
-        found.push({ family, table, name });
-    }
+    for (const { name, lines } of chainsOf(block.split('\n')))
+      if (lines.some((line) => line.startsWith('type filter hook forward '))) found.push({ family, table, name });
   }
   return found;
+}
+
+/** By policy, as Docker has it, or by a last rule for everything, as firewalld has it. */
+function dropsAtItsEnd(listing: string, chain: string): boolean {
+  for (const { name, lines } of chainsOf(listing.split('\n')))
+    if (name === chain)
+      return (
+        lines.some((line) => /^type filter hook forward .*policy drop;/.test(line)) ||
+        /^(?:counter )?(?:drop|reject(?: with [\w -]+)?)(?: comment "|$)/.test(lines.at(-1) ?? '')
+      );
+  return false;
 }

@@ -238,6 +238,17 @@ describe('packet filter of the kernel', { skip: cannotRun() ?? false }, () => {
     ]);
     await ns.sh('nft', 'add rule ip filter FORWARD ip saddr 198.19.0.0/17 accept');
     assert.deepEqual(await filter.forwardDrops('198.19.0.0/17', signal), []);
+    // By its last rule, not by its policy, as firewalld has it.
+    await ns.sh('nft', 'add chain inet other f { type filter hook forward priority 10; }');
+    for (const [rule, drops] of [
+      ['ct state established accept', false],
+      ['ip saddr 192.0.2.0/24 drop', false],
+      ['counter reject with icmpx type admin-prohibited', true],
+    ] as const) {
+      await ns.sh('nft', `add rule inet other f ${rule}`);
+      const found = (await filter.forwardDrops('198.19.0.0/17', signal)).map(({ chain }) => chain);
+      assert.deepEqual(found, drops ? ['inet other f'] : [], rule);
+    }
   });
 
   for (const damage of ['delete table ip plumbline', 'flush table ip plumbline', 'flush ruleset']) {

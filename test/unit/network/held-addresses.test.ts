@@ -61,6 +61,7 @@ class Machine {
       filter: new Filter(),
       routing: {
         inspect: async () => ({ links: LINKS, routes: this.routes, vxlan: undefined, sysctls: {} }),
+        bridges: async () => [],
         prepareWireGuard: async () => ({ publicKey: '' }),
         apply: async (steps) => {
           for (const step of steps) this.apply(step);

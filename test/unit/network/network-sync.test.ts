@@ -4,6 +4,7 @@ import type { KubeObject } from '../../../contracts/objects/index.ts';
 import { limitSignals, type JoinedSignal } from '../../../contracts/signals.ts';
 import { MemoryPacketFilter } from '../../../nodeagent/adapters/memory/packet-filter.ts';
 import type { NetworkState } from '../../../nodeagent/core/assignment.ts';
+import type { Bridge } from '../../../nodeagent/core/cni/bridges.ts';
 import type { Link, RoutingStep } from '../../../nodeagent/core/routes/model.ts';
 import { startNetworkSync, type NetworkSync } from '../../../nodeagent/loops/network-sync.ts';
 import type { CniConfigFile } from '../../../nodeagent/ports/cni-config.ts';
@@ -105,6 +106,7 @@ interface World {
   /** Whether portmap's rules are there. */
   portMappings: boolean;
   routingError: string | undefined;
+  bridges: readonly Bridge[];
   sync: NetworkSync;
 }
 
@@ -128,12 +130,14 @@ function start(objects: readonly KubeObject[] = BASE): World {
     cniWrites: 0,
     portMappings: true,
     routingError: undefined,
+    bridges: [],
   } as unknown as World;
   const routing: Routing = {
     inspect: async () => {
       if (world.routingError !== undefined) throw new Error(world.routingError);
       return { links: LINKS, routes: [], vxlan: undefined, sysctls: {} };
     },
+    bridges: async () => world.bridges,
     prepareWireGuard: async () => ({ publicKey: '' }),
     apply: async (steps) => {
       world.steps.push(...steps);
@@ -388,7 +392,7 @@ describe('network loop', () => {
     w.assignment.set(...BASE);
     await synced;
     assert.equal(w.states[0]?.version, '1');
-    assert.match(w.states[0]?.error ?? '', /^chain ip filter FORWARD drops forwarded packets by policy/);
+    assert.match(w.states[0]?.error ?? '', /^chain ip filter FORWARD drops forwarded packets that no rule of it takes/);
   });
 
   it('tells that it forwards by other means than asked, and is in force all the same', async () => {
@@ -469,6 +473,28 @@ describe('network loop', () => {
     w.assignment.set(cluster());
     await w.sync.synced();
     assert.ok(w.cniText);
+  });
+
+  it('tells of a bridge of a plugin that passes on packets between pods by the rules, and stops when it does not', async () => {
+    const w = start([...BASE, cluster({ overlay: 'cni' })]);
+    await w.sync.synced();
+    assert.equal(w.states.at(-1)?.error, null);
+    // With the first pod the plugin makes it.
+    w.bridges = [{ name: 'mine0', addresses: ['198.19.1.1'], ruled: ['IPv6'] }];
+    const own = pod('own');
+    w.assignment.set(own);
+    w.pods.see(own, '198.19.1.7');
+    await w.sync.synced();
+    assert.match(w.states.at(-1)?.error ?? '', /bridge mine0.*Set net\.bridge\.bridge-nf-call-iptables to 1/);
+    assert.equal(w.states.at(-1)?.version, w.assignment.current().version);
+    w.bridges = [{ name: 'mine0', addresses: ['198.19.1.1'], ruled: ['IPv4'] }];
+    await w.clock.pass();
+    await w.clock.asleep();
+    assert.equal(w.states.at(-1)?.error, null);
+    w.bridges = [{ name: 'mine0', addresses: ['198.19.1.1'], ruled: [] }];
+    w.assignment.set(cluster());
+    await w.sync.synced();
+    assert.equal(w.states.at(-1)?.error, null);
   });
 
   it('keeps what changed during a pass that ended early', async () => {
