@@ -40,6 +40,7 @@ import { createIptablesForwarder } from './adapters/iptables/iptables-forwarder.
 import { createNodePacketFilter } from './adapters/nft/node-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
 import { createReach } from './adapters/probe/reach.ts';
+import { createReachWithin } from './adapters/probe/reach-within.ts';
 import { createFollowCommand } from './adapters/process/follow-command.ts';
 import { createRunCommand } from './adapters/process/run-command.ts';
 import { systemClock } from './adapters/system/clock.ts';
@@ -52,6 +53,7 @@ import { hasAppArmor } from './adapters/system/app-armor.ts';
 import { thermalPaths } from './adapters/system/thermal-paths.ts';
 import type { NetworkState } from './core/assignment.ts';
 import { heldBefore } from './core/routes/want.ts';
+import { readProbes } from './core/wire/network-probes.ts';
 import { cgroupParent } from './core/pod/identity.ts';
 import { foreignPodRanges } from './core/data-plane/network.ts';
 import { persistentRoot, sharesRoot, type NodeFolders } from './core/pod/layout.ts';
@@ -78,6 +80,7 @@ import { startPodManager } from './loops/pod-manager.ts';
 import { createPolicyGate, OPEN_GATE } from './loops/policy-gate.ts';
 import { startPressureKeeper } from './loops/pressure-keeper.ts';
 import { createProber } from './loops/prober.ts';
+import { createProbing } from './loops/probing.ts';
 import { startProxySync } from './loops/proxy-sync.ts';
 import { createStatusHub } from './loops/status-hub.ts';
 import { recallStatuses, startStatusKeeper } from './loops/status-keeper.ts';
@@ -103,6 +106,7 @@ const USAGE = `plumbline node agent ${VERSION}
   --root DIR           put in front of the agent's folders (default none)
   --no-network         leave Services, routes and the CNI configuration alone
   --debug              log more
+  --reach              be no agent: try the probes that are read from the input, and print what answered
   --version            print the version and exit
 `;
 
@@ -385,6 +389,7 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
     network: holder && {
       pods: localPods,
       reach: createReach(dnsSockets, () => randomInt(65_536)),
+      reachWithin: createReachWithin(run, [process.execPath, process.argv[1] ?? '', '--reach']),
       state: () => networkState,
       held: () => holder.current(),
     },
@@ -442,6 +447,17 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
   await runtime.close();
 }
 
+/** Where a node agent started this, in the network of a pod: probes come from the input, results go to the output. */
+async function tryProbes(): Promise<void> {
+  const probes = readProbes(Buffer.concat(await process.stdin.toArray()).toString('utf8'));
+  const probing = createProbing(
+    createReach(dnsSockets, () => randomInt(65_536)),
+    systemClock,
+  );
+  const results = await probing(probes, new AbortController().signal);
+  process.stdout.write(JSON.stringify({ results }));
+}
+
 /**
  * SHA-256 of a file, hex. One buffer, not a stream: a runtime's hundred megabytes in stream chunks stay in the
  * allocator for good.
@@ -468,12 +484,14 @@ async function main(): Promise<void> {
       root: { type: 'string', default: '' },
       'no-network': { type: 'boolean', default: false },
       debug: { type: 'boolean', default: false },
+      reach: { type: 'boolean', default: false },
       version: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   if (values.help) return void process.stdout.write(USAGE);
   if (values.version) return void process.stdout.write(`${VERSION}\n`);
+  if (values.reach) return await tryProbes();
   // One signal ends many waits here; their number is no leak.
   setMaxListeners(0);
   const stop = new AbortController();

@@ -8,6 +8,8 @@ export const NETWORK_LIMITS = {
   held: 1000,
   /** Of one request. */
   probes: 256,
+  /** Of one request: pods in whose network something is tried. */
+  pods: 4,
   /** That a name resolves to. */
   addresses: 100,
   /** Characters. */

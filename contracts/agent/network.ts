@@ -36,11 +36,14 @@ export const NetworkReport = z.object({
 });
 export type NetworkReport = z.infer<typeof NetworkReport>;
 
+/** Uid of a pod of the node, in whose network it is tried; in the machine's own when absent. */
+const Within = z.string().max(TEXT_LIMITS.id).optional();
+
 export const NetworkProbe = z.discriminatedUnion('ask', [
-  /** A TCP connection of the machine's own. Nothing is sent. */
-  z.object({ ask: z.literal('connect'), address: Address, port: PortNumber }),
+  /** A TCP connection. Nothing is sent. */
+  z.object({ ask: z.literal('connect'), address: Address, port: PortNumber, pod: Within }),
   /** The addresses of a name, of the node's own server of the cluster's names. */
-  z.object({ ask: z.literal('resolve'), name: z.string().min(1).max(253) }),
+  z.object({ ask: z.literal('resolve'), name: z.string().min(1).max(253), pod: Within }),
 ]);
 export type NetworkProbe = z.infer<typeof NetworkProbe>;
 

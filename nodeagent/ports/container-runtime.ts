@@ -81,6 +81,8 @@ export interface ContainerRuntime {
   listContainers(podUid: string | undefined, signal: AbortSignal): Promise<readonly ContainerSummary[]>;
   /** Addresses of a sandbox, at most one of each family, that of IPv4 first; none in the host's network. NotFound. */
   sandboxAddresses(id: string, signal: AbortSignal): Promise<readonly string[]>;
+  /** Path of the network namespace that a sandbox has for itself; undefined in the host's network. NotFound. */
+  sandboxNetwork(id: string, signal: AbortSignal): Promise<string | undefined>;
   /** NotFound. */
   container(id: string, signal: AbortSignal): Promise<ContainerDetail>;
 

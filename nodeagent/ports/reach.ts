@@ -1,4 +1,4 @@
-/** Tries what the network answers, from this machine. */
+/** Tries what the network answers, from this machine or from a pod of it. */
 import type { NetworkProbe, NetworkProbeResult } from '../../contracts/agent/index.ts';
 
 export type Reached = Omit<NetworkProbeResult, 'ms'>;
@@ -14,3 +14,13 @@ export interface Reach {
   /** Asks the node's own server for the name's IPv4 addresses. Never rejects. */
   resolve(name: string, signal: AbortSignal): Promise<Reached>;
 }
+
+/**
+ * Tries all of these in the network namespace of that path, by a program of its own that ends with them; one result for each,
+ * in order. Rejects where it could not be run, or did not say.
+ */
+export type ReachWithin = (
+  namespace: string,
+  probes: readonly NetworkProbe[],
+  signal: AbortSignal,
+) => Promise<readonly NetworkProbeResult[]>;

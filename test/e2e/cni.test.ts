@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { cidrHas } from '../../contracts/ip.ts';
-import type { StoredOf } from '../../contracts/objects/index.ts';
+import { findCondition, type StoredOf } from '../../contracts/objects/index.ts';
 import { eventually, Fleet } from './fleet.ts';
 
 const NAMESPACE = 'foreign';
@@ -202,6 +202,35 @@ describe("a CNI plugin of the user's", () => {
     for (const from of web)
       for (const to of web) if (from !== to) assert.match(await ask(from, address(to), 8080), /^web-/);
     await fleet.removeFiles('policy.yaml');
+  });
+
+  it('says of a host whose bridge passes on packets by the rules what does not hold, and what to set', async () => {
+    const [{ name } = { name: '' }] = fleet.lab.nodes;
+    const setting = (value: 0 | 1): Promise<string> =>
+      on(fleet, name, 'sh', '-c', `echo ${value} >/proc/sys/net/bridge/bridge-nf-call-iptables`);
+    const told = async (): Promise<string> => {
+      const found = (await fleet.list('Node')).find(({ metadata }) => metadata.name === name);
+      const { status, message } = findCondition(found?.status?.conditions, 'NetworkUnavailable') ?? {};
+      return `${status}: ${message}`;
+    };
+    /** A new pod there has it looked at. */
+    const replacePod = async (): Promise<void> => {
+      const pod = (await pods('client')).find(({ spec }) => spec.nodeName === name);
+      const deleted = await fleet.plumb('delete', `pod/${pod?.metadata.name ?? ''}`, '-n', NAMESPACE);
+      assert.equal(deleted.code, 0, deleted.stderr);
+    };
+    await setting(0);
+    await replacePod();
+    await eventually('it is told', 90, async () =>
+      /^True: pods are on the bridge mine0, .* Set net\.bridge\.bridge-nf-call-iptables to 1/.test(await told()),
+    );
+    const check = await fleet.plumb('net', 'check');
+    assert.match(check.stdout, new RegExp(`broken: node ${name} says of its network: pods are on the bridge mine0`));
+    assert.equal(check.code, 1);
+    await setting(1);
+    await replacePod();
+    await eventually('it is well', 90, async () => (await told()).startsWith('False'));
+    await pods('client');
   });
 
   it('refuses to change whose network it is', async () => {

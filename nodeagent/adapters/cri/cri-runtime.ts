@@ -44,7 +44,7 @@ const RPC = {
     ...method('ListContainers', m.ListContainersRequest, m.ListContainersResponse),
     maxBytes: LIST_BYTES,
   },
-  sandboxStatus: method('PodSandboxStatus', m.SandboxIdRequest, m.PodSandboxStatusResponse),
+  sandboxStatus: method('PodSandboxStatus', m.SandboxStatusRequest, m.PodSandboxStatusResponse),
   containerStatus: method('ContainerStatus', m.ContainerIdRequest, m.ContainerStatusResponse),
   runSandbox: method('RunPodSandbox', m.RunPodSandboxRequest, m.RunPodSandboxResponse),
   stopSandbox: method('StopPodSandbox', m.SandboxIdRequest, m.Empty),
@@ -139,9 +139,16 @@ export function criRuntime(deps: CommandDeps): ContainerRuntime {
     },
 
     async sandboxAddresses(id, signal) {
-      const answer = await client.unary(RPC.sandboxStatus, { podSandboxId: id }, { signal, timeoutMs: QUICK_MS });
+      const asked = { podSandboxId: id, verbose: false };
+      const answer = await client.unary(RPC.sandboxStatus, asked, { signal, timeoutMs: QUICK_MS });
       const { ip = '', additionalIps = [] } = answer.status?.network ?? {};
       return onePerFamily([ip, ...additionalIps.map((more) => more.ip)]);
+    },
+
+    async sandboxNetwork(id, signal) {
+      const asked = { podSandboxId: id, verbose: true };
+      const answer = await client.unary(RPC.sandboxStatus, asked, { signal, timeoutMs: QUICK_MS });
+      return networkNamespace(answer.info['info']);
     },
 
     async container(id, signal) {
@@ -323,4 +330,19 @@ function runtimeConfig(json: string | undefined): {
 /** Which family a runtime names first is its own setting. */
 function onePerFamily(addresses: readonly string[]): readonly string[] {
   return FAMILIES.flatMap((family) => addresses.find((address) => isOfFamily(family, address)) ?? []);
+}
+
+/**
+ * Path of a sandbox's network namespace, of what containerd tells of it in words of its own: `info` has the OCI spec that it
+ * was made by. Source: containerd, pkg/cri/server/sandbox_status.go.
+ */
+function networkNamespace(info: string | undefined): string | undefined {
+  let told: { runtimeSpec?: { linux?: { namespaces?: readonly { type?: unknown; path?: unknown }[] } } };
+  try {
+    told = JSON.parse(info ?? '{}') as typeof told;
+  } catch {
+    throw new RuntimeError('Other', 'the runtime does not tell of what a sandbox is made');
+  }
+  const path = told.runtimeSpec?.linux?.namespaces?.find(({ type }) => type === 'network')?.path;
+  return typeof path === 'string' && path !== '' ? path : undefined;
 }

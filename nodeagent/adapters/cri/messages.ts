@@ -69,12 +69,14 @@ export const PodSandboxConfig = {
 export const RunPodSandboxRequest = { config: message(1, PodSandboxConfig), runtimeHandler: text(2) };
 export const RunPodSandboxResponse = { podSandboxId: text(1) };
 export const SandboxIdRequest = { podSandboxId: text(1) };
+export const SandboxStatusRequest = { ...SandboxIdRequest, verbose: bool(2) };
 export const PodSandboxStatusResponse = {
   status: message(1, {
     id: text(1),
     state: int(3),
     network: message(5, { ip: text(1), additionalIps: messages(2, { ip: text(1) }) }),
   }),
+  info: textMap(2),
 };
 const LabelFilter = (no: number) => ({ labelSelector: textMap(no) });
 export const ListPodSandboxRequest = { filter: message(1, LabelFilter(3)) };

@@ -114,6 +114,11 @@ export function memoryRuntime(clock: Clock): MemoryRuntime {
       if (!sandbox) throw new RuntimeError('NotFound', `sandbox "${id}": not found`);
       return sandbox.config.hostNetwork || !sandbox.ready ? [] : [sandbox.address];
     },
+    async sandboxNetwork(id) {
+      const sandbox = sandboxes.get(id);
+      if (!sandbox) throw new RuntimeError('NotFound', `sandbox "${id}": not found`);
+      return sandbox.config.hostNetwork ? undefined : `/run/netns/${id}`;
+    },
     container: async (id) => needed(id).detail,
 
     async runSandbox(config) {

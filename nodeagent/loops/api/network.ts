@@ -2,20 +2,23 @@
 import type { ServerResponse } from 'node:http';
 import { NETWORK_LIMITS } from '../../../contracts/agent/network-limits.ts';
 import type { NetworkProbe, NetworkProbeResult } from '../../../contracts/agent/index.ts';
+import { errorText } from '../../../contracts/errors.ts';
 import { joinSignals } from '../../../contracts/signals.ts';
 import { objectKey } from '../../../contracts/objects/key.ts';
-import { isRecord } from '../../core/assigned-object.ts';
 import type { AssignmentSource, NetworkState } from '../../core/assignment.ts';
 import type { LocalPods } from '../../core/local-pods.ts';
 import { networkReport } from '../../core/node/network-report.ts';
+import { readProbes } from '../../core/wire/network-probes.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Reach } from '../../ports/reach.ts';
-import { createLimiter } from '../limiter.ts';
+import type { ContainerRuntime } from '../../ports/container-runtime.ts';
+import type { Reach, ReachWithin } from '../../ports/reach.ts';
+import { createProbing } from '../probing.ts';
 import { ApiError, sendJson } from './answers.ts';
 
 export interface NetworkAccess {
   readonly pods: LocalPods;
   readonly reach: Reach;
+  readonly reachWithin: ReachWithin;
   readonly state: () => NetworkState;
   /** Addresses of load balancers that this machine has. */
   readonly held: () => readonly string[];
@@ -23,34 +26,40 @@ export interface NetworkAccess {
 
 interface NetworkDeps {
   readonly assignment: Pick<AssignmentSource, 'current'>;
+  readonly runtime: Pick<ContainerRuntime, 'listSandboxes' | 'sandboxNetwork'>;
   /** Absent where the agent keeps no network. */
   readonly network?: NetworkAccess | undefined;
   readonly clock: Clock;
 }
 
-/** Milliseconds of one probe: a packet that is sent again after a second is waited for. */
-const PROBE_MS = 2500;
-/** Of all requests. */
-const AT_ONCE = 32;
-
-export function createNetworkApi({ assignment, network, clock }: NetworkDeps): {
+export function createNetworkApi({ assignment, runtime, network, clock }: NetworkDeps): {
   report(response: ServerResponse, query: URLSearchParams): void;
   probe(response: ServerResponse, body: string, closing: AbortSignal): Promise<void>;
 } {
-  const limiter = createLimiter(AT_ONCE);
+  const probing = network && createProbing(network.reach, clock);
 
   const access = (): NetworkAccess => {
     if (!network) throw new ApiError(404, 'NotFound', 'this agent keeps no network');
     return network;
   };
 
-  const tried = async (probe: NetworkProbe, signal: AbortSignal): Promise<NetworkProbeResult> => {
-    const { reach } = access();
-    const since = clock.monotonic();
-    using time = clock.deadline(PROBE_MS, signal);
-    const found =
-      probe.ask === 'resolve' ? await reach.resolve(probe.name, time.signal) : await reach.connect(probe, time.signal);
-    return { ...found, ms: Math.max(0, clock.monotonic() - since) };
+  /** In the network of a pod of this node. */
+  const triedWithin = async (
+    pod: string,
+    probes: readonly NetworkProbe[],
+    signal: AbortSignal,
+  ): Promise<readonly NetworkProbeResult[]> => {
+    try {
+      const sandboxes = (await runtime.listSandboxes(pod, signal)).filter(({ ready }) => ready);
+      const [newest] = sandboxes.toSorted((a, b) => b.createdAt - a.createdAt);
+      const namespace = newest && (await runtime.sandboxNetwork(newest.id, signal));
+      if (namespace === undefined) throw new Error('the pod has no network of its own on this node');
+      return await access().reachWithin(namespace, probes, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      const message = errorText(error).slice(0, NETWORK_LIMITS.text);
+      return probes.map(() => ({ outcome: 'failed', ms: 0, message }));
+    }
   };
 
   return {
@@ -73,33 +82,35 @@ export function createNetworkApi({ assignment, network, clock }: NetworkDeps): {
     async probe(response, body, closing) {
       access();
       const probes = parseProbes(body);
+      const byPlace = new Map<string | undefined, NetworkProbe[]>();
+      for (const probe of probes) byPlace.set(probe.pod, [...(byPlace.get(probe.pod) ?? []), probe]);
+      if (byPlace.size > NETWORK_LIMITS.pods + 1) throw bad(`of more than ${NETWORK_LIMITS.pods} pods`);
       const gone = new AbortController();
       response.on('close', () => gone.abort());
       using over = joinSignals(gone.signal, closing);
-      const results = await Promise.all(probes.map((probe) => limiter.run(() => tried(probe, over.signal))));
-      sendJson(response, 200, { results });
+      const found = new Map<NetworkProbe, NetworkProbeResult>();
+      await Promise.all(
+        [...byPlace].map(async ([pod, some]) => {
+          const results =
+            pod === undefined ? await probing?.(some, over.signal) : await triedWithin(pod, some, over.signal);
+          for (const [i, probe] of some.entries()) {
+            const result = results?.[i];
+            if (result) found.set(probe, result);
+          }
+        }),
+      );
+      sendJson(response, 200, { results: probes.flatMap((probe) => found.get(probe) ?? []) });
     },
   };
 }
 
 function parseProbes(text: string): readonly NetworkProbe[] {
-  let body: unknown;
   try {
-    body = JSON.parse(text);
-  } catch {
-    throw bad('the body is no JSON');
+    return readProbes(text);
+  } catch (error) {
+    if (error instanceof RangeError) throw bad(error.message);
+    throw error;
   }
-  if (!isRecord(body) || !Array.isArray(body['probes'])) throw bad('probes is no list');
-  if (body['probes'].length > NETWORK_LIMITS.probes) throw bad(`more than ${NETWORK_LIMITS.probes} probes`);
-  return body['probes'].map(parseProbe);
-}
-
-function parseProbe(probe: unknown): NetworkProbe {
-  if (!isRecord(probe)) throw bad('a probe is no object');
-  const { ask, name, address, port } = probe;
-  if (ask === 'resolve' && typeof name === 'string') return { ask, name };
-  if (ask === 'connect' && typeof address === 'string' && typeof port === 'number') return { ask, address, port };
-  throw bad('a probe of a kind that this agent does not know');
 }
 
 function bad(what: string): ApiError {

@@ -6,6 +6,7 @@ import type { NetworkProbe, NetworkProbeResult } from '../../../contracts/agent/
 import { NETWORK_LIMITS } from '../../../contracts/agent/network-limits.ts';
 import {
   conditionIsTrue,
+  findCondition,
   lastingContainers,
   SERVICE_NAME_LABEL,
   type StoredEndpointSlice,
@@ -39,7 +40,10 @@ export type NetCheckSubject =
   | { readonly about: 'service'; readonly service: string };
 
 export interface NetCheck {
+  /** The node that tries. */
   readonly from: string;
+  /** The pod of it in whose network that is; the machine's own when absent. */
+  readonly pod?: string;
   readonly subject: NetCheckSubject;
   readonly probe: NetworkProbe;
 }
@@ -47,6 +51,8 @@ export interface NetCheck {
 export interface NetCheckPlan {
   /** By the node that tries them, at most {@link NETWORK_LIMITS}.probes each. */
   readonly checks: ReadonlyMap<string, readonly NetCheck[]>;
+  /** What nodes say of their networks by themselves. */
+  readonly told: readonly NetCheckFinding[];
   /** What cannot be tried, and why. */
   readonly notTried: readonly string[];
 }
@@ -56,6 +62,8 @@ const MOST_NODES = 50;
 const MOST_OTHERS = 20;
 const MOST_SERVICES = 100;
 const MOST_NAMES = 10;
+/** That a pod tries. */
+const MOST_SERVICES_OF_POD = 20;
 
 export function planNetCheck(world: NetCheckWorld): NetCheckPlan {
   const notTried: string[] = [];
@@ -67,37 +75,57 @@ export function planNetCheck(world: NetCheckWorld): NetCheckPlan {
   const pods = targetPods(world, ready, notTried);
   const services = targetServices(world, notTried);
   const named = services.slice(0, MOST_NAMES);
+  const sourcePods = podsThatTry(world, sources, pods, notTried);
   const checks = new Map<string, readonly NetCheck[]>();
   for (const [i, node] of sources.entries()) {
     const from = node.metadata.name;
     const others = ring(ready, i, MOST_OTHERS);
-    const all = [
+    const toPods = [node, ...others].flatMap((other): NetCheck[] => {
+      const target = pods.get(other.metadata.name);
+      if (!target) return [];
+      const subject = { about: 'pods' as const, node: other.metadata.name, pod: target.pod };
+      const { address, port } = target;
+      return [{ from, subject, probe: { ask: 'connect', address, port } }];
+    });
+    const names = named.map(({ service, address }): NetCheck => ({
+      from,
+      subject: { about: 'name', service, address },
+      probe: { ask: 'resolve', name: `${service.split('/').toReversed().join('.')}.svc.${world.domain}` },
+    }));
+    const toServices = services.flatMap(({ service, address, ports, onlyOn }) =>
+      onlyOn !== undefined && !onlyOn.has(from)
+        ? []
+        : ports.map((port): NetCheck => ({
+            from,
+            subject: { about: 'service', service: `${service}:${port}` },
+            probe: { ask: 'connect', address, port },
+          })),
+    );
+    const by = sourcePods.get(from);
+    const inPod = by
+      ? [
+          ...toPods.filter(({ subject }) => !(subject.about === 'pods' && subject.pod === by.pod)),
+          ...names,
+          ...toServices.slice(0, MOST_SERVICES_OF_POD),
+        ].map((check): NetCheck => ({ ...check, pod: by.pod, probe: { ...check.probe, pod: by.uid } }))
+      : [];
+    const own = [
       ...others.flatMap((other) => nodeCheck(from, other, world.machines)),
-      ...[node, ...others].flatMap((other): NetCheck[] => {
-        const target = pods.get(other.metadata.name);
-        if (!target) return [];
-        const subject = { about: 'pods' as const, node: other.metadata.name, pod: target.pod };
-        const { address, port } = target;
-        return [{ from, subject, probe: { ask: 'connect', address, port } }];
-      }),
-      ...named.map(({ service, address }): NetCheck => ({
-        from,
-        subject: { about: 'name', service, address },
-        probe: { ask: 'resolve', name: `${service.split('/').toReversed().join('.')}.svc.${world.domain}` },
-      })),
-      ...services.flatMap(({ service, address, ports, onlyOn }) =>
-        onlyOn !== undefined && !onlyOn.has(from)
-          ? []
-          : ports.map((port): NetCheck => ({
-              from,
-              subject: { about: 'service', service: `${service}:${port}` },
-              probe: { ask: 'connect', address, port },
-            })),
-      ),
+      ...toPods,
+      ...names,
+      ...toServices,
     ];
-    checks.set(from, all.slice(0, NETWORK_LIMITS.probes));
+    checks.set(from, [...own.slice(0, NETWORK_LIMITS.probes - inPod.length), ...inPod]);
   }
-  return { checks, notTried };
+  return { checks, told: world.nodes.flatMap(wordOnNetwork), notTried };
+}
+
+/** What a node says of its network by itself, where that is not as it should be. */
+function wordOnNetwork({ metadata, status }: StoredNode): NetCheckFinding[] {
+  const found = findCondition(status?.conditions, 'NetworkUnavailable');
+  return found?.status === 'True'
+    ? [{ text: `node ${metadata.name} says of its network: ${found.message ?? found.reason ?? 'it is not available'}` }]
+    : [];
 }
 
 /** The next ones after the one at `at`, without it. */
@@ -144,6 +172,38 @@ function targetPods(
       notTried.push(
         `pods of ${metadata.name}: ${closed.has(metadata.name) ? 'policies close all that are ready' : 'none is ready'}`,
       );
+  return found;
+}
+
+interface SourcePod {
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly uid: string;
+}
+
+/** One pod of each node that may open connections to all, and another one than the node's target where there are two. */
+function podsThatTry(
+  { pods, policies }: NetCheckWorld,
+  nodes: readonly StoredNode[],
+  targets: ReadonlyMap<string, TargetPod>,
+  notTried: string[],
+): ReadonlyMap<string, SourcePod> {
+  const byNamespace = groupBy(policies, ({ metadata }) => metadata.namespace ?? '');
+  const found = new Map<string, SourcePod>();
+  for (const one of pods) {
+    const { nodeName, hostNetwork } = one.spec;
+    const pod = `${one.metadata.namespace ?? ''}/${one.metadata.name}`;
+    if (nodeName === undefined || hostNetwork || one.status?.podIP === undefined) continue;
+    const before = found.get(nodeName);
+    if (before !== undefined && before.pod !== targets.get(nodeName)?.pod) continue;
+    if (!isReady(one) || isTerminating(one)) continue;
+    const selecting = selectingPolicies(one, byNamespace.get(one.metadata.namespace ?? '') ?? []);
+    if (selecting.some(({ spec }) => spec.policyTypes.includes('Egress'))) continue;
+    if (before === undefined || pod !== targets.get(nodeName)?.pod) found.set(nodeName, { pod, uid: one.metadata.uid });
+  }
+  const without = nodes.filter(({ metadata }) => !found.has(metadata.name)).map(({ metadata }) => metadata.name);
+  for (const name of without)
+    if (targets.has(name)) notTried.push(`from pods of ${name}: policies close what those that are ready may open`);
   return found;
 }
 
@@ -228,9 +288,9 @@ interface Failure {
   readonly why: string;
 }
 
-/** Findings in the order of causes: a node that nobody reaches is not told again for its pods. */
+/** Findings in the order of causes: a node that nobody reaches is not told again for its pods, nor what a machine does not reach for its pods. */
 export function judgeNetCheck(plan: NetCheckPlan, words: ReadonlyMap<string, NodeWord>): NetCheckReport {
-  const findings: NetCheckFinding[] = [];
+  const findings: NetCheckFinding[] = [...plan.told];
   const failures: Failure[] = [];
   let tried = 0;
   for (const [node, checks] of plan.checks) {
@@ -248,15 +308,25 @@ export function judgeNetCheck(plan: NetCheckPlan, words: ReadonlyMap<string, Nod
     }
   }
   const apart = new Set<string>();
-  for (const { check } of failures)
+  /** What machines do not reach themselves. */
+  const ofMachines = new Set<string>();
+  for (const { check } of failures) {
     if (check.subject.about === 'node') apart.add(`${check.from} ${check.subject.node}`);
+    if (check.pod === undefined) ofMachines.add(`${check.from} ${subjectKey(check.subject)}`);
+  }
   const own = failures.filter(
-    ({ check }) => check.subject.about !== 'pods' || !apart.has(`${check.from} ${check.subject.node}`),
+    ({ check: { from, pod, subject } }) =>
+      !(subject.about === 'pods' && apart.has(`${from} ${subject.node}`)) &&
+      !(pod !== undefined && ofMachines.has(`${from} ${subjectKey(subject)}`)),
   );
-  const askedBy = groupBy([...plan.checks.values()].flat(), ({ subject }) => subjectKey(subject));
-  for (const [key, some] of groupBy(own, ({ check }) => subjectKey(check.subject)))
+  const askedBy = groupBy([...plan.checks.values()].flat(), checkKey);
+  for (const [key, some] of groupBy(own, ({ check }) => checkKey(check)))
     findings.push(finding(some, askedBy.get(key)?.length ?? some.length));
   return { tried, well: tried - failures.length, findings, notTried: plan.notTried };
+}
+
+function checkKey({ pod, subject }: NetCheck): string {
+  return `${pod === undefined ? 'machine' : 'pod'} ${subjectKey(subject)}`;
 }
 
 function subjectKey(subject: NetCheckSubject): string {
@@ -296,11 +366,12 @@ const MOST_NAMED = 5;
 function finding(failures: readonly Failure[], asked: number): NetCheckFinding {
   const [first] = failures;
   if (!first) return { text: '' };
-  const { subject, probe } = first.check;
+  const { subject, probe, pod } = first.check;
   const from = failures.map(({ check }) => check.from);
   const more = from.length > MOST_NAMED ? ` and ${from.length - MOST_NAMED} more` : '';
   const all = from.length === asked && asked > 1;
-  const who = all ? `all ${asked} nodes that tried` : `${from.slice(0, MOST_NAMED).join(', ')}${more}`;
+  const nodes = all ? `all ${asked} nodes that tried` : `${from.slice(0, MOST_NAMED).join(', ')}${more}`;
+  const who = pod === undefined ? nodes : `pods of ${nodes} (${pod})`;
   const reasons = [...new Set(failures.map(({ why }) => why))].slice(0, MOST_NAMED).join('; ');
   const at = probe.ask === 'connect' ? ` at ${probe.address}:${probe.port}` : '';
   switch (subject.about) {
@@ -313,13 +384,13 @@ function finding(failures: readonly Failure[], asked: number): NetCheckFinding {
       return {
         text: `pods of ${subject.node} are not reached (${subject.pod}${at}) from ${who}: ${reasons}`,
         hint:
-          from.join() === subject.node
+          from.join() === subject.node && pod === undefined
             ? `the pod does not answer its own node: look at \`plumb explain pod/${subject.pod.split('/')[1] ?? ''} -n ${subject.pod.split('/')[0] ?? ''}\``
             : 'the machines reach each other: look for a firewall that drops what is forwarded to pods, or the pod network between them (UDP 8472 where it is VXLAN, 51820 where it is WireGuard), and at the condition NetworkUnavailable of the nodes',
       };
     case 'name':
       return {
-        text: `the name of Service ${subject.service} is not resolved on ${who}: ${reasons}`,
+        text: `the name of Service ${subject.service} is not resolved ${pod === undefined ? 'on' : 'for'} ${who}: ${reasons}`,
         hint: 'look at Events of the node (`ClusterDNSUnavailable`)',
       };
     case 'service':

@@ -80,6 +80,8 @@ export function runtimeContract(name: string, make: () => Promise<RuntimeUnderTe
       );
       assert.equal(part?.annotations['plumbline.dev/restart-count'], '3');
       assert.match((await runtime.sandboxAddresses(sandbox, signal))[0] ?? '', /^198\.18\./);
+      assert.match((await runtime.sandboxNetwork(sandbox, signal)) ?? '', /^(\/var)?\/run\/netns\/./);
+      await assert.rejects(runtime.sandboxNetwork('nobody', signal), { failure: 'NotFound' });
       const detail = await runtime.container(container, signal);
       assert.ok(Math.abs(Date.now() - detail.startedAt) < 60_000 && detail.finishedAt === 0);
       assert.ok((await runtime.listContainers(undefined, signal)).some((one) => one.id === container));

@@ -11,6 +11,7 @@ import {
   type NetworkProbeResult,
 } from '../../../contracts/agent/index.ts';
 import { createReach } from '../../../nodeagent/adapters/probe/reach.ts';
+import { createReachWithin } from '../../../nodeagent/adapters/probe/reach-within.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
 import { DNS_CODE, readQuery, writeAnswer } from '../../../nodeagent/core/wire/dns-message.ts';
 import { startApi, type ApiDeps } from '../../../nodeagent/loops/api/server.ts';
@@ -33,6 +34,8 @@ describe("a node's network, at its socket", () => {
   let api: Awaited<ReturnType<typeof startApi>>;
   /** Target of each connection that was tried. */
   const connected: string[] = [];
+  /** Namespaces, and how many were tried there. */
+  const within: string[] = [];
   let atOnce = 0;
   let most = 0;
   const pods = new TestLocalPods();
@@ -61,6 +64,24 @@ describe("a node's network, at its socket", () => {
         state: () => ({ version: '1', error: null }),
         held: () => ['192.0.2.1'],
         reach,
+        reachWithin: (namespace: string, probes: readonly NetworkProbe[]) => {
+          within.push(`${namespace}: ${probes.length}`);
+          return namespace.endsWith('full')
+            ? Promise.reject(new Error('no more processes'))
+            : Promise.resolve(probes.map(() => ({ outcome: 'silent', ms: 7 })));
+        },
+      },
+      runtime: {
+        listSandboxes: (uid: string) =>
+          Promise.resolve(
+            uid === 'gone'
+              ? [{ id: 'of-gone', ready: false, createdAt: 1 }]
+              : [
+                  { id: `old-${uid}`, ready: true, createdAt: 1 },
+                  { id: uid, ready: true, createdAt: 2 },
+                ],
+          ),
+        sandboxNetwork: (id: string) => Promise.resolve(id === 'host' ? undefined : `/run/netns/${id}`),
       },
       info: {},
     } as unknown as ApiDeps);
@@ -133,6 +154,26 @@ describe("a node's network, at its socket", () => {
     assert.deepEqual(connected, ['192.0.2.9:1', '192.0.2.9:2']);
   });
 
+  it('tries in the networks of its pods what is asked of them, and says why where it cannot', async () => {
+    const to = (port: number, of?: string): NetworkProbe => ({
+      ...{ ask: 'connect', address: '192.0.2.9', port },
+      ...(of !== undefined && { pod: of }),
+    });
+    const results = await probe(
+      to(1, 'a'),
+      to(2),
+      { ask: 'resolve', name: 'web', pod: 'a' },
+      to(3, 'host'),
+      to(4, 'full'),
+    );
+    assert.deepEqual(
+      results.map(({ outcome, message }) => message ?? outcome),
+      ['silent', 'refused', 'silent', 'the pod has no network of its own on this node', 'no more processes'],
+    );
+    assert.deepEqual(within, ['/run/netns/a: 2', '/run/netns/full: 1']);
+    assert.equal((await probe(to(1, 'gone')))[0]?.outcome, 'failed');
+  });
+
   it('a few at a time', async () => {
     await probe(
       ...Array.from({ length: 256 }, (_, i): NetworkProbe => ({
@@ -148,11 +189,44 @@ describe("a node's network, at its socket", () => {
     ['more than are taken', { probes: Array(257).fill({ ask: 'resolve', name: 'a' }) }],
     ['no list', { probes: {} }],
     ['a kind that is not known', { probes: [{ ask: 'ping' }] }],
+    [
+      'more pods than it looks into',
+      { probes: Array.from({ length: 6 }, (_, i) => ({ ask: 'resolve', name: 'a', pod: `p${i}` })) },
+    ],
+    ['a pod that is none', { probes: [{ ask: 'resolve', name: 'a', pod: 7 }] }],
     ['no port', { probes: [{ ask: 'connect', address: '192.0.2.9' }] }],
   ] as const)
     it(`refuses ${what}`, async () => {
       assert.equal((await ask('/v1/network/probes', body)).status, 400);
     });
+});
+
+describe('what is reached from a pod', () => {
+  const signal = new AbortController().signal;
+  const said = (code: number, stdout: string, stderr = ''): ReturnType<typeof createReachWithin> =>
+    createReachWithin(
+      (argv, { input }) => {
+        assert.deepEqual(argv, ['nsenter', '--net=/run/netns/a', 'tries']);
+        assert.deepEqual(JSON.parse(input ?? ''), { probes: [{ ask: 'resolve', name: 'a' }] });
+        return Promise.resolve({ code, stdout, stderr });
+      },
+      ['tries'],
+    );
+  const ask = (within: ReturnType<typeof createReachWithin>): Promise<readonly NetworkProbeResult[]> =>
+    within('/run/netns/a', [{ ask: 'resolve', name: 'a' }], signal);
+
+  it('is what the program there says', async () => {
+    const results = [{ outcome: 'answered', ms: 2, addresses: ['198.19.128.10'] }];
+    assert.deepEqual(await ask(said(0, JSON.stringify({ results }))), results);
+  });
+
+  for (const [what, within, why] of [
+    ['it cannot go there', said(1, '', 'nsenter: cannot open /run/netns/a'), /cannot open/],
+    ['it says nothing', said(0, ''), /no JSON/],
+    ['it says too little', said(0, '{"results":[]}'), /0 of 1/],
+    ['it says what is no result', said(0, '{"results":[{"outcome":"well"}]}'), /says nothing/],
+  ] as const)
+    it(`is not known where ${what}`, () => assert.rejects(ask(within), why));
 });
 
 describe('what is reached', () => {

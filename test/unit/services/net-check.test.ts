@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { NetworkProbe, NetworkProbeResult, NetworkReport } from '../../../contracts/agent/index.ts';
 import { NETWORK_LIMITS } from '../../../contracts/agent/network-limits.ts';
-import { NetworkPolicyManifest, type StoredNode } from '../../../contracts/objects/index.ts';
+import { NetworkPolicyManifest, type Condition, type StoredNode } from '../../../contracts/objects/index.ts';
 import { formatNetCheck } from '../../../cli/commands/net-check.ts';
 import { endpointSlices } from '../../../reconciler/core/services/endpoints.ts';
 import {
@@ -72,7 +72,9 @@ const SILENT: NetworkProbeResult = { outcome: 'silent', ms: 2500 };
 
 describe('what nodes try', () => {
   it('is each other, a pod of each, names and Services', () => {
-    const { checks, notTried } = planNetCheck(world(3));
+    const base = world(3);
+    const { checks, notTried } = planNetCheck(base);
+    const pod = base.pods[0]?.metadata.uid;
     assert.deepEqual(
       checks.get('n1')?.map(({ probe }) => probe),
       [
@@ -83,9 +85,40 @@ describe('what nodes try', () => {
         { ask: 'connect', address: '10.0.3.2', port: 80 },
         { ask: 'resolve', name: 'web0.default.svc.cluster.local' },
         { ask: 'connect', address: '10.96.0.2', port: 80 },
+        // Once more in the network of its pod.
+        { ask: 'connect', address: '10.0.2.2', port: 80, pod },
+        { ask: 'connect', address: '10.0.3.2', port: 80, pod },
+        { ask: 'resolve', name: 'web0.default.svc.cluster.local', pod },
+        { ask: 'connect', address: '10.96.0.2', port: 80, pod },
       ],
     );
     assert.deepEqual(notTried, []);
+  });
+
+  it('is the target of the own node too, by another pod of it; by none that a policy closes for what it opens', () => {
+    const base = world(2);
+    const more = stored<'Pod'>(running(pod('more', { nodeName: 'n1' }), true, TIME, '10.0.1.3'));
+    const by = (plan: NetCheckPlan): readonly unknown[] =>
+      [...plan.checks.values()]
+        .flat()
+        .flatMap(({ pod: of, subject }) =>
+          of !== undefined && subject.about === 'pods' ? `${of} to ${subject.pod}` : [],
+        );
+    const both = { ...base, pods: [...base.pods, more] };
+    assert.deepEqual(by(planNetCheck(both)), [
+      'default/more to default/p1',
+      'default/more to default/p2',
+      'default/p2 to default/p1',
+    ]);
+    const closed = NetworkPolicyManifest.parse({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata: { name: 'closed', namespace: 'default' },
+      spec: { podSelector: { matchLabels: { app: 'web' } }, policyTypes: ['Egress'] },
+    });
+    const plan = planNetCheck({ ...both, policies: [stored<'NetworkPolicy'>(closed)] });
+    assert.deepEqual(by(plan), ['default/more to default/p1', 'default/more to default/p2']);
+    assert.deepEqual(plan.notTried, ['from pods of n2: policies close what those that are ready may open']);
   });
 
   it('leaves out what cannot be told apart from what is meant, and says so', () => {
@@ -146,8 +179,8 @@ describe('what is made of it', () => {
     const report = judged(plan, (_from, probe) =>
       probe.ask === 'connect' && !probe.address.startsWith('10.96.') ? { outcome: 'refused', ms: 1 } : undefined,
     );
-    assert.deepEqual(report, { tried: 21, well: 21, findings: [], notTried: [] });
-    assert.equal(formatNetCheck(report), 'Nothing is broken: 21 of 21 connections and names.');
+    assert.deepEqual(report, { tried: 33, well: 33, findings: [], notTried: [] });
+    assert.equal(formatNetCheck(report), 'Nothing is broken: 33 of 33 connections and names.');
   });
 
   it('a machine that nobody reaches is named once, and not again for its pods', () => {
@@ -159,7 +192,7 @@ describe('what is made of it', () => {
     assert.deepEqual(texts(report), [
       'node n2 is not reached at 192.0.2.2:2222 from all 2 nodes that tried: no answer',
     ]);
-    assert.match(formatNetCheck(report), /17 of 21 connections and names were well\.$/);
+    assert.match(formatNetCheck(report), /27 of 33 connections and names were well\.$/);
   });
 
   it('pods that are not reached although their machine is', () => {
@@ -168,6 +201,32 @@ describe('what is made of it', () => {
     );
     assert.deepEqual(texts(report), ['pods of n3 are not reached (default/p3 at 10.0.3.2:80) from n1: no answer']);
     assert.match(report.findings[0]?.hint ?? '', /UDP 8472/);
+  });
+
+  it('what machines reach and their pods do not', () => {
+    const report = judged(plan, (from, probe) =>
+      from === 'n1' && probe.pod !== undefined && probe.ask === 'connect' ? SILENT : undefined,
+    );
+    assert.deepEqual(texts(report), [
+      'pods of n2 are not reached (default/p2 at 10.0.2.2:80) from pods of n1 (default/p1): no answer',
+      'pods of n3 are not reached (default/p3 at 10.0.3.2:80) from pods of n1 (default/p1): no answer',
+      'Service default/web0:80 is not reached at 10.96.0.2:80 from pods of n1 (default/p1): no answer',
+    ]);
+    assert.deepEqual([report.tried, report.well], [33, 30]);
+  });
+
+  it('what a node says of its network itself', () => {
+    const base = world(1);
+    const [first] = base.nodes;
+    assert.ok(first);
+    const message = 'chain inet wall forward drops forwarded packets';
+    const condition: Condition = { type: 'NetworkUnavailable', status: 'True', reason: 'NetworkSyncFailed', message };
+    const conditions = [...(first.status?.conditions ?? []), condition];
+    const told = planNetCheck({
+      ...base,
+      nodes: [stored<'Node'>({ ...first, status: { ...first.status, conditions } })],
+    });
+    assert.deepEqual(texts(judged(told, () => undefined)), [`node n1 says of its network: ${message}`]);
   });
 
   it('a name that is wrong, a Service that refuses, an agent that is silent', () => {
