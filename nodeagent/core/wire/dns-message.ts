@@ -8,6 +8,8 @@ export const DNS_CODE = { ok: 0, malformed: 1, failed: 2, noName: 3, notImplemen
 
 const CLASS_IN = 1;
 const HEADER_BYTES = 12;
+/** Of an OPT record without options (RFC 6891, 6.1.2). */
+const OPT_BYTES = 11;
 /** RFC 1035, 2.3.4. */
 export const MOST_LABEL = 63;
 const MOST_NAME = 255;
@@ -103,10 +105,31 @@ function ednsSize(message: Uint8Array, at: number): number | undefined {
   return undefined;
 }
 
-/** The answer to `query`, of `limit` bytes at most: where it has more, it is empty and says that it was cut. */
+/**
+ * The answer to `query`, of `limit` bytes at most. What is only to help is left out first; then it has the first answers that
+ * there is room for, and says that it was cut (RFC 2181, 9). musl before 1.2.4 never asks for the others over TCP.
+ */
 export function writeAnswer(query: DnsQuery, answer: DnsAnswer, limit: number): Buffer {
   const whole = write(query, answer, false);
-  return whole.length <= limit ? whole : write(query, { ...answer, answers: [], authority: [], additional: [] }, true);
+  if (whole.length <= limit) return whole;
+  const bare = { ...answer, authority: [], additional: [] };
+  const first = answer.answers.slice(0, answersWithin(query, bare, limit));
+  return write(query, { ...bare, answers: first }, first.length < answer.answers.length);
+}
+
+/** How many of the first answers have room. */
+function answersWithin(query: DnsQuery, { answers }: DnsAnswer, limit: number): number {
+  const writer = new Writer(query);
+  writer.skip(HEADER_BYTES);
+  writer.question();
+  const room = limit - (query.edns ? OPT_BYTES : 0);
+  let count = 0;
+  for (const record of answers) {
+    writer.record(record);
+    if (writer.length > room) break;
+    count += 1;
+  }
+  return count;
 }
 
 /** Says that there is an answer, which the asker is to get over TCP. */
@@ -192,6 +215,15 @@ class Writer {
     this.u16(size);
     this.#u32(0);
     this.u16(0);
+  }
+
+  skip(bytes: number): void {
+    this.#room(bytes);
+    this.#at += bytes;
+  }
+
+  get length(): number {
+    return this.#at;
   }
 
   done(): Buffer {

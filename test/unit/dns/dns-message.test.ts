@@ -21,6 +21,11 @@ function query(question: Question, more: Partial<Packet> = {}): Buffer {
   return encode({ type: 'query', id: 4711, flags: 0x100, questions: [question], ...more });
 }
 
+function optOf(udpPayloadSize: number): OptAnswer {
+  const none = { flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false };
+  return { type: 'OPT', name: '.', udpPayloadSize, ...none };
+}
+
 function read(message: Uint8Array): DnsQuery {
   const found = readQuery(message);
   assert.ok('question' in found, 'the query is refused');
@@ -47,17 +52,7 @@ describe('a query', () => {
       [800, 800],
       [100, 512],
     ] as const) {
-      const opt: OptAnswer = {
-        type: 'OPT',
-        name: '.',
-        udpPayloadSize: size,
-        flags: 0,
-        options: [],
-        extendedRcode: 0,
-        ednsVersion: 0,
-        flag_do: false,
-      };
-      const found = read(query({ type: 'A', name: 'a.example' }, { additionals: [opt] }));
+      const found = read(query({ type: 'A', name: 'a.example' }, { additionals: [optOf(size)] }));
       assert.deepEqual([found.room, found.edns], [room, true]);
     }
   });
@@ -138,13 +133,31 @@ describe('an answer', () => {
     assert.equal(packet.answers?.length, 28);
   });
 
-  it('that is too long says so, and nothing else', () => {
+  it('that is too long says so, and has the first ones that there is room for', () => {
     const answers = Array.from({ length: 60 }, (_, i) => address(asked.question.name, i));
     const message = writeAnswer(asked, { code: 0, authoritative: true, answers }, asked.room);
-    assert.ok(message.length <= 512, `${message.length} bytes`);
+    // 16 bytes each: one more would not fit.
+    assert.ok(message.length <= 512 && message.length > 512 - 16, `${message.length} bytes`);
     assert.equal(isCut(message), true);
-    assert.deepEqual(decode(message).answers, []);
+    const { answers: told = [] } = decode(message);
+    assert.ok(told.length >= 28, `${told.length} answers`);
+    assert.deepEqual(
+      told,
+      decode(writeAnswer(asked, { code: 0, authoritative: true, answers: answers.slice(0, told.length) }, 512)).answers,
+    );
+    const withEdns = read(query({ type: 'A', name: asked.question.name }, { additionals: [optOf(600)] }));
+    const longer = writeAnswer(withEdns, { code: 0, authoritative: true, answers }, withEdns.room);
+    assert.ok(longer.length <= 600 && longer.length > 600 - 16, `${longer.length} bytes`);
+    assert.equal(decode(longer).additionals?.[0]?.type, 'OPT');
     assert.equal(decode(writeAnswer(asked, { code: 0, authoritative: true, answers }, 65_535)).answers?.length, 60);
+  });
+
+  it('leaves out what only helps before it is cut', () => {
+    const { name } = asked.question;
+    const additional = Array.from({ length: 60 }, (_, i) => address(name, i));
+    const message = writeAnswer(asked, { code: 0, authoritative: true, answers: [address(name, 1)], additional }, 512);
+    assert.equal(isCut(message), false);
+    assert.deepEqual([decode(message).answers?.length, decode(message).additionals], [1, []]);
   });
 
   it('repeats the question as it was asked, with the case of its name', () => {
