@@ -62,6 +62,30 @@ describe('an application that closes at once when it is asked to end', () => {
       assert.deepEqual(await failuresWhileReplaced(async () => undefined), []);
     });
 
+    it(`fails no request while a host is drained, round ${round}`, async () => {
+      const url = `http://${await fleet.clusterIP('web')}/`;
+      const on = async (): Promise<readonly string[]> =>
+        (await fleet.podsReady('web', REPLICAS)).map(({ spec }) => spec.nodeName ?? '');
+      const [drained = ''] = await on();
+      const loads = await Promise.all(NODES.map((node) => fleet.load(node, url, RATE)));
+      try {
+        assert.equal((await fleet.plumb('node', 'drain', drained, '--commit')).code, 0);
+        assert.equal((await fleet.push()).code, 0);
+        const waited = await fleet.plumb('node', 'drain', drained, '--wait', '--timeout', '60');
+        assert.equal(waited.code, 0, waited.stderr);
+        assert.ok(!(await on()).includes(drained));
+      } finally {
+        await fleet.plumb('node', 'uncordon', drained, '--commit');
+        await fleet.push();
+      }
+      const results = await Promise.all(loads.map((load) => load.stop()));
+      assert.ok(results.every(({ sent }) => sent > RATE));
+      assert.deepEqual(
+        results.flatMap(({ failures }) => failures),
+        [],
+      );
+    });
+
     const killedAfterMs = Math.round((ROLLOUT_MS * (round - 0.5)) / REPEAT);
     it(`fails no request where the control plane is killed after ${killedAfterMs} ms of it, round ${round}`, async () => {
       assert.deepEqual(

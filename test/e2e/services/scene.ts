@@ -76,12 +76,25 @@ export class Scene {
   }
 
   /** Once these pods are ready, they tell their names, and can ask. */
-  async enter(...names: readonly string[]): Promise<void> {
-    const pods = await eventually(`${names.join(', ')} are ready`, SECONDS, async () => {
+  enter(...names: readonly string[]): Promise<void> {
+    return this.enterOnce('ready', names, ({ status }) =>
+      status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+    );
+  }
+
+  /** The same of pods that never are ready: once they run. */
+  enterUnready(...names: readonly string[]): Promise<void> {
+    return this.enterOnce('running', names, ({ status }) => status?.phase === 'Running');
+  }
+
+  private async enterOnce(
+    what: string,
+    names: readonly string[],
+    is: (pod: StoredOf<'Pod'>) => boolean | undefined,
+  ): Promise<void> {
+    const pods = await eventually(`${names.join(', ')} are ${what}`, SECONDS, async () => {
       const found = (await this.fleet.list('Pod', NAMESPACE)).filter(
-        ({ metadata, status }) =>
-          names.includes(metadata.name) &&
-          status?.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+        (pod) => names.includes(pod.metadata.name) && pod.metadata.deletionTimestamp === undefined && is(pod),
       );
       return found.length === names.length && found;
     });
@@ -101,6 +114,11 @@ export class Scene {
         name,
         await startReacher(['nsenter', `--net=/proc/${await this.fleet.initPid(name)}/ns/net`], []),
       );
+  }
+
+  /** This machine asks as `outside`: it is on the hosts' network, and none of them. */
+  async enterOutside(): Promise<void> {
+    this.reachers.set('outside', await startReacher([], []));
   }
 
   async leave(...names: readonly string[]): Promise<void> {

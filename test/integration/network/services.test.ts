@@ -1,7 +1,9 @@
 /** Services, routes and repair on real rules in real network namespaces. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
 import { networkSettings } from '../../../nodeagent/core/data-plane/network.ts';
@@ -13,6 +15,7 @@ import { cannotRun, NEEDED } from './namespace.ts';
 
 const WEB = '198.19.128.10';
 const DNS = '198.19.128.53';
+const SCTP = join(import.meta.dirname, 'sctp.pl');
 
 const LAYOUTS = [
   { name: 'nodes on one link, plain routes', label: 'flat', network: {}, apart: false, device: 'eth0', mtu: 1500 },
@@ -134,6 +137,32 @@ for (const layout of LAYOUTS) {
       await lab.set(slice(cart, [endpoint(other.address)]));
       assert.notEqual((await ask(pods.c.ns, '198.19.128.30', 80)).charAt(0), first);
     });
+
+    if (layout.device === 'eth0') {
+      it('forgets which endpoint a sticky client had once its time is over', async () => {
+        const brief = service('brief', '198.19.128.31', [{ port: 80, targetPort: 8080 }], {
+          sessionAffinity: 'ClientIP',
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: 1 } },
+        });
+        await lab.set(brief, slice(brief, [endpoint(pods.a.address), endpoint(pods.b.address)]));
+        const seen = new Set<string>();
+        for (let i = 0; i < 30 && seen.size < 2; i += 1) {
+          seen.add((await ask(pods.c.ns, '198.19.128.31', 80)).charAt(0));
+          await delay(1200);
+        }
+        assert.deepEqual([...seen].sort(), ['a', 'b']);
+      });
+
+      it('leads SCTP to an endpoint, and its answer back from the address of the Service', async () => {
+        const calls = service('calls', '198.19.128.32', [{ port: 2905, targetPort: 2906, protocol: 'SCTP' }]);
+        await lab.set(calls, slice(calls, [endpoint(pods.b.address)], 'a', 2906));
+        const server = lab.start(pods.b.ns, ['perl', SCTP, 'answer', '2906']);
+        await once(server.stdout ?? server, 'data');
+        for (const ns of [pods.c.ns, lab.nodes[0].ns])
+          assert.equal((await ns.sh('perl', SCTP, 'ask', '198.19.128.32', '2905')).trim(), '198.19.128.32:2905');
+        server.kill('SIGKILL');
+      });
+    }
 
     it('moves a UDP client that keeps its port to the endpoint that is left', async () => {
       const dns = service('dns', DNS, [{ name: 'dns', port: 53, protocol: 'UDP' }]);

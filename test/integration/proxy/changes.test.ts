@@ -8,7 +8,8 @@ import { tied } from '../../support/tied.ts';
 import { exact, prefix, rule } from '../../unit/proxy/configs.ts';
 import { proxyWorld, seen, serve, until, type Backend, type ProxyWorld } from './world.ts';
 
-const RELOADS = 120;
+/** PLUMB_RELOADS=500: as many as a proxy has in a long day. */
+const RELOADS = Number(process.env['PLUMB_RELOADS'] ?? '120');
 
 interface Load {
   end(): Promise<{ requests: number; failed: readonly string[] }>;
