@@ -135,16 +135,17 @@ export interface PathChange {
 export type ProxyAction =
   /** Weights are of requests, whatever the number of endpoints. All 0: 500, as Gateway API says. */
   | { readonly type: 'forward'; readonly to: readonly WeightedBackend[] }
-  | {
-      readonly type: 'redirect';
-      readonly status: 301 | 302 | 303 | 307 | 308;
-      readonly scheme?: 'http' | 'https';
-      readonly hostname?: string;
-      readonly port?: number;
-      readonly path?: PathChange;
-    }
+  | ({ readonly type: 'redirect' } & ProxyRedirect)
   /** An answer of the proxy's own: 500 for a backend that is named and is not there, 404, ... `body` is plain text. */
   | { readonly type: 'answer'; readonly status: number; readonly body?: string };
+
+export interface ProxyRedirect {
+  readonly status: 301 | 302 | 303 | 307 | 308;
+  readonly scheme?: 'http' | 'https';
+  readonly hostname?: string;
+  readonly port?: number;
+  readonly path?: PathChange;
+}
 
 export interface WeightedBackend {
   /** Name of a backend; '' stands for one that is not there: its share is answered 500. */
@@ -152,6 +153,8 @@ export interface WeightedBackend {
   readonly weight: number;
   /** After the rule's own. */
   readonly filters?: readonly ProxyFilter[];
+  /** Its share of requests is answered so, by the proxy. */
+  readonly redirect?: ProxyRedirect;
 }
 
 /**

@@ -10,8 +10,8 @@ const plainOne = 'backendRefs: [{name: one, port: 80}]';
 const plainTwo = 'backendRefs: [{name: two, port: 80}]';
 const [toOne, toTwo] = [`${AT_ROOT}, ${plainOne}`, `${AT_ROOT}, ${plainTwo}`];
 const NO_ROUTE = '^404 no route';
-const FROM_ONE = '^200 hello from v1';
-const FROM_TWO = '^200 hello from v2';
+export const FROM_ONE = '^200 hello from v1';
+export const FROM_TWO = '^200 hello from v2';
 
 function route(
   name: string,
@@ -28,8 +28,8 @@ const when = (...matches: readonly string[]): string => `matches: [${matches.map
 const redirect = (fields: string): string => `filters: [{type: RequestRedirect, requestRedirect: {${fields}}}]`;
 const rewrite = (fields: string): string => `filters: [{type: URLRewrite, urlRewrite: {${fields}}}]`;
 
-/** A file's text. */
-export function behaviourManifests(): string {
+/** A file's text. `address`: of a pod of `one`, at 8080. */
+export function behaviourManifests(address: string): string {
   return [
     route('exact', [`${when(path('/one', 'Exact'))}, ${toOne}`, `${when(path('/two', 'Exact'))}, ${toTwo}`]),
     route('order', [
@@ -60,6 +60,20 @@ export function behaviourManifests(): string {
       `${when(path('/prefix'))}, ${rewrite('path: {type: ReplacePrefixMatch, replacePrefixMatch: /healthz}')}, ${plainOne}`,
       `${when(path('/full'))}, ${rewrite('path: {type: ReplaceFullPath, replaceFullPath: /}')}, ${plainTwo}`,
       toOne,
+    ]),
+    route('share', [
+      `${when(path('/redirect'))}, backendRefs: [{name: one, port: 80, ${redirect('hostname: example.org, path: {type: ReplacePrefixMatch, replacePrefixMatch: /there}')}}]`,
+      `${when(path('/rewrite'))}, backendRefs: [{name: two, port: 80, ${rewrite('path: {type: ReplaceFullPath, replaceFullPath: /}')}}]`,
+    ]),
+    route('types', [
+      `${when(path('/headless'))}, ${AT_ROOT}, backendRefs: [{name: headless, port: 8080}]`,
+      `${when(path('/by-hand'))}, ${AT_ROOT}, backendRefs: [{name: by-hand, port: 80}]`,
+      `${when(path('/headless-by-hand'))}, ${AT_ROOT}, backendRefs: [{name: headless-by-hand, port: 80}]`,
+    ]),
+    '{apiVersion: v1, kind: Service, metadata: {name: headless}, spec: {clusterIP: None, selector: {app: one}, ports: [{port: 8080}]}}',
+    ...['', 'headless-'].flatMap((kind) => [
+      `{apiVersion: v1, kind: Service, metadata: {name: ${kind}by-hand}, spec: {${kind === '' ? '' : 'clusterIP: None, '}ports: [{port: 80}]}}`,
+      `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: ${kind}by-hand-1, labels: {kubernetes.io/service-name: ${kind}by-hand}}, addressType: IPv4, ports: [{port: 8080}], endpoints: [{addresses: [${address}]}]}`,
     ]),
     route('answer', [
       `filters: [{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-set, value: set}], add: [{name: x-add, value: added}], remove: [content-type]}}], ${plainOne}`,
@@ -148,6 +162,21 @@ export const BEHAVIOURS: readonly (readonly [what: string, requests: readonly As
       ['rewrite.test/prefix', '^200 ok'],
       ['rewrite.test/full/one/two', FROM_TWO],
       ['rewrite.test/', FROM_ONE],
+    ],
+  ],
+  [
+    'HTTPRouteBackendRequestRedirect, HTTPRouteBackendURLRewrite',
+    [
+      ['share.test/redirect/x?y=1', '^302 .*location: http://example\\.org/there/x\\?y=1( |$)'],
+      ['share.test/rewrite/one', FROM_TWO],
+    ],
+  ],
+  [
+    'HTTPRouteServiceTypes',
+    [
+      ['types.test/headless', FROM_ONE],
+      ['types.test/by-hand', FROM_ONE],
+      ['types.test/headless-by-hand', FROM_ONE],
     ],
   ],
   [

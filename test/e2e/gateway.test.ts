@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { findCondition, type Condition } from '../../contracts/objects/index.ts';
 import { eventually, Fleet } from './fleet.ts';
-import { BEHAVIOURS, behaviourManifests } from './gateway-behaviours.ts';
+import { BEHAVIOURS, behaviourManifests, FROM_ONE, FROM_TWO } from './gateway-behaviours.ts';
 import { helloApp } from './manifests.ts';
 
 const NODES = ['node-1', 'node-2'] as const;
@@ -152,7 +152,8 @@ spec:
   });
 
   it('answer as Gateway API has it', async (context) => {
-    await fleet.write('behaviours.yaml', behaviourManifests());
+    const [pod] = await fleet.podsReady('one', 1);
+    await fleet.write('behaviours.yaml', behaviourManifests(pod?.status?.podIP ?? ''));
     await fleet.commitAndPush('Route in all ways');
     await eventually('all routes are taken', 30, async () => {
       const routes = (await fleet.list('HTTPRoute')).filter(({ metadata }) => metadata.name !== 'web');
@@ -187,6 +188,53 @@ spec:
     await fleet.removeFiles('behaviours.yaml');
   });
 
+  it('pass on bytes, and TLS by the name that is asked for or ended (TLSRouteSimpleSameNamespace)', async () => {
+    const route = (kind: string, name: string, spec: string): string =>
+      `{apiVersion: gateway.networking.k8s.io/v1alpha2, kind: ${kind}, metadata: {name: ${name}}, spec: {parentRefs: [{name: streams, sectionName: ${name}}], ${spec}}}`;
+    const listeners = [
+      '{name: bytes, port: 9100, protocol: TCP}',
+      '{name: ended, port: 9443, protocol: TLS, hostname: "*.example.com", tls: {mode: Terminate, certificateRefs: [{name: cert}]}}',
+      '{name: through, port: 9444, protocol: TLS, tls: {mode: Passthrough}}',
+    ];
+    await fleet.write(
+      'streams.yaml',
+      [
+        `{${API}, kind: Gateway, metadata: {name: streams}, spec: {gatewayClassName: plumbline, listeners: [${listeners.join(', ')}]}}`,
+        route('TCPRoute', 'bytes', 'rules: [{backendRefs: [{name: two, port: 80}]}]'),
+        route('TLSRoute', 'ended', 'hostnames: [ended.example.com], rules: [{backendRefs: [{name: two, port: 80}]}]'),
+        // What ends TLS there is this very gateway, at its other port.
+        route('TLSRoute', 'through', 'hostnames: [web.example.com], rules: [{backendRefs: [{name: tls, port: 443}]}]'),
+        '{apiVersion: v1, kind: Service, metadata: {name: tls}, spec: {ports: [{port: 443}]}}',
+        `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: tls-1, labels: {kubernetes.io/service-name: tls}}, addressType: IPv4, ports: [{port: 443}], endpoints: [{addresses: [${addressOf('node-1')}]}]}`,
+      ].join('\n---\n'),
+    );
+    await fleet.commitAndPush('Pass on bytes');
+    const at = (port: number, host: string): Promise<{ readonly code: number | null; readonly stdout: string }> => {
+      const scheme = port === 9100 ? 'http' : 'https';
+      const url = `${scheme}://${host}:${port}/`;
+      return fleet.on('node-2', [
+        ...['curl', '-s', '--insecure', '--max-time', '3'],
+        ...['--resolve', `${host}:${port}:${addressOf('node-1')}`, url],
+      ]);
+    };
+    for (const [port, host, answer] of [
+      [9100, 'any.test', 'hello from v2'],
+      [9443, 'ended.example.com', 'hello from v2'],
+      [9444, 'web.example.com', 'hello from v1'],
+    ] as const)
+      await eventually(`${host}:${port} answers`, 30, async () => {
+        const { code, stdout } = await at(port, host);
+        return stdout.startsWith(answer) || Promise.reject(new Error(`${code} ${stdout}`));
+      });
+    // Nobody has these names there.
+    for (const [port, host] of [
+      [9443, 'other.example.com'],
+      [9444, 'other.example.com'],
+    ] as const)
+      assert.notEqual((await at(port, host)).code, 0, host);
+    await fleet.removeFiles('streams.yaml');
+  });
+
   it('serve Ingresses beside them', async () => {
     await fleet.write(
       'ingress.yaml',
@@ -214,6 +262,75 @@ spec:
       [(await ask('shop.example.net', '/shop/healthz')).status, (await ask('shop.example.net', '/')).status],
       [200, 404],
     );
+  });
+
+  it('hold what annotations of ingress-nginx say, and hosts as Kubernetes has them', async () => {
+    const crypted = execFileSync('openssl', ['passwd', '-6', '-stdin'], { input: 'sesame\n' }).toString().trim();
+    const ingress = (name: string, annotations: Readonly<Record<string, string>>, spec: object = {}): string =>
+      JSON.stringify({
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'Ingress',
+        metadata: {
+          name,
+          annotations: Object.fromEntries(
+            Object.entries(annotations).map(([key, value]) => [`nginx.ingress.kubernetes.io/${key}`, value]),
+          ),
+        },
+        spec: { rules: [ruleFor(`${name}.example.org`, 'one')], ...spec },
+      });
+    const backendOf = (name: string): object => ({ service: { name, port: { number: 80 } } });
+    const ruleFor = (host: string, name: string): object => ({
+      host,
+      http: { paths: [{ path: '/', pathType: 'Prefix', backend: backendOf(name) }] },
+    });
+    await fleet.write(
+      'annotated.yaml',
+      [
+        JSON.stringify({
+          apiVersion: 'v1',
+          kind: 'Secret',
+          metadata: { name: 'users' },
+          stringData: { auth: `ann:${crypted}\n` },
+        }),
+        ingress('small', { 'proxy-body-size': '8' }),
+        ingress('closed', { 'auth-type': 'basic', 'auth-secret': 'users', 'auth-realm': 'shop' }),
+        ingress('theirs', { 'whitelist-source-range': '192.0.2.0/24' }),
+        ingress('ours', { 'whitelist-source-range': '192.0.2.0/24, 198.18.31.0/24' }),
+        ingress('sticky', { affinity: 'cookie', 'session-cookie-name': 'route' }),
+        ingress('moved', { 'permanent-redirect': 'https://new.example.org/x' }),
+        ingress('wild', {}, { rules: [ruleFor('*.wild.example.org', 'two')] }),
+      ].join('\n---\n'),
+    );
+    await fleet.commitAndPush('Serve as annotations say');
+    const post = (body: string): readonly string[] => ['-X', 'POST', '--data-binary', body];
+    const cases: readonly (readonly [url: string, said: string, ...options: readonly string[]])[] = [
+      ['small.example.org/', '^413', ...post('123456789')],
+      ['small.example.org/', '^(?!413|404)', ...post('12345678')],
+      ['closed.example.org/', '^401 [^]*www-authenticate: basic realm="shop"'],
+      ['closed.example.org/', '^401', '-u', 'ann:other'],
+      ['closed.example.org/', FROM_ONE, '-u', 'ann:sesame'],
+      ['theirs.example.org/', '^403'],
+      ['ours.example.org/', FROM_ONE],
+      ['sticky.example.org/', `${FROM_ONE}.*set-cookie: route=`],
+      ['moved.example.org/a', '^301 .*location: https://new\\.example\\.org/x( |$)'],
+      ['a.wild.example.org/', FROM_TWO],
+      ['a.b.wild.example.org/', '^404'],
+      ['wild.example.org/', '^404'],
+    ];
+    for (const [url, said, ...options] of cases)
+      await eventually(`${url} ${options.join(' ')}: ${said}`, 30, async () => {
+        const [, host = '', at = '/'] = /^([^/]+)(\/.*)$/.exec(url) ?? [];
+        const { status, body, headers } = await ask(host, at, ...options);
+        const answer = `${status} ${body.trim()} ${headers.replaceAll('\r\n', ' ')}`;
+        return new RegExp(said).test(answer) || Promise.reject(new Error(answer));
+      });
+    // Whatever no rule takes.
+    await fleet.write('default.yaml', ingress('any', {}, { rules: undefined, defaultBackend: backendOf('two') }));
+    await fleet.commitAndPush('Answer all others');
+    await eventually('the default answers', 30, async () =>
+      (await ask('nobody.example.org')).body.startsWith('hello from v2'),
+    );
+    await fleet.removeFiles('annotated.yaml', 'default.yaml');
   });
 
   it('serve an Ingress of a class of its own as both are in Git, and no longer [conformance: ingress-api, ingressclass-api]', async () => {

@@ -128,6 +128,10 @@ export function httpPort(assembly: Assembly, port: ProxyPort): ConfigLine[] {
     const backend = assembly.backends.get(to.backend);
     if (backend === undefined) return assembly.leaf([...guards, ...answerLines(500)], undefined, of);
     const filters = [...rule.filters, ...(to.filters ?? [])];
+    if (to.redirect !== undefined) {
+      const lines = redirectLines(to.redirect, rule.match.path, scheme);
+      return assembly.leaf([...guards, ...filterLines(filters, rule.match.path), ...lines], undefined, of);
+    }
     const servers = serverLines(rule, backend, trustOf(backend));
     return assembly.leaf(
       [...guards, ...filterLines(filters, rule.match.path), ...mirrorsOf(filters, of), ...servers],

@@ -5,6 +5,7 @@ import type {
   ProxyBackend,
   ProxyFilter,
   ProxyMatch,
+  ProxyRedirect,
   ProxyRule,
 } from '../../../contracts/objects/proxy-config.ts';
 import { corsLines } from './cors.ts';
@@ -20,8 +21,6 @@ import {
   wholePattern,
   word,
 } from './words.ts';
-
-type Redirect = Extract<ProxyRule['action'], { type: 'redirect' }>;
 
 /** Milliseconds, to a server. */
 const CONNECT_MS = 5000;
@@ -126,7 +125,7 @@ export function pathLines(change: PathChange, path: ProxyMatch['path']): string[
 }
 
 /** `scheme` is the listener's. A port stands in the answer only where the redirect names one. */
-export function redirectLines(redirect: Redirect, path: ProxyMatch['path'], scheme: 'http' | 'https'): string[] {
+export function redirectLines(redirect: ProxyRedirect, path: ProxyMatch['path'], scheme: 'http' | 'https'): string[] {
   const host = redirect.hostname === undefined ? '%[req.hdr(host),host_only]' : literal(hostnameOf(redirect));
   const at = redirect.port === undefined ? '' : `:${redirect.port}`;
   return [

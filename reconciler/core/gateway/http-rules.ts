@@ -11,6 +11,7 @@ import {
   type ProxyAction,
   type ProxyFilter,
   type ProxyMatch,
+  type ProxyRedirect,
   type ProxyRule,
   type RequestMirror,
   type StoredGRPCRoute,
@@ -108,13 +109,17 @@ function actionOf(
   find: Find,
 ): ProxyAction {
   const redirect = (filters as readonly HttpFilter[]).find((filter) => filter.type === 'RequestRedirect');
-  if (redirect) return redirectOf(redirect.requestRedirect, listener);
+  if (redirect) return { type: 'redirect', ...redirectOf(redirect.requestRedirect, listener) };
   const to = (backendRefs as readonly Backend[]).map((ref): WeightedBackend => {
     const backend = find(ref);
-    // A redirect among a backend's filters is an answer of its own, which a share of requests cannot have here.
-    const isRedirected = (ref.filters as readonly HttpFilter[]).some(({ type }) => type === 'RequestRedirect');
+    const ofShare = (ref.filters as readonly HttpFilter[]).find((filter) => filter.type === 'RequestRedirect');
     const own = filtersOf(ref.filters, find);
-    return { backend: isRedirected ? '' : backend, weight: ref.weight, ...(own.length > 0 && { filters: own }) };
+    return {
+      backend,
+      weight: ref.weight,
+      ...(own.length > 0 && { filters: own }),
+      ...(backend !== '' && ofShare && { redirect: redirectOf(ofShare.requestRedirect, listener) }),
+    };
   });
   const isNothing = to.every(({ backend, weight }) => backend === '' || weight === 0);
   // A client of gRPC reads 503 as UNAVAILABLE.
@@ -125,11 +130,10 @@ function actionOf(
 type RedirectFilter = Extract<HttpFilter, { readonly type: 'RequestRedirect' }>['requestRedirect'];
 const WELL_KNOWN_PORT = { http: 80, https: 443 } as const;
 
-function redirectOf({ scheme, hostname, path, port, statusCode }: RedirectFilter, listener: Listener): ProxyAction {
+function redirectOf({ scheme, hostname, path, port, statusCode }: RedirectFilter, listener: Listener): ProxyRedirect {
   const ownScheme = listener.protocol === 'HTTPS' ? 'https' : 'http';
   const shown = port ?? (scheme === undefined ? listener.port : WELL_KNOWN_PORT[scheme]);
   return {
-    type: 'redirect',
     status: statusCode,
     ...(scheme !== undefined && { scheme }),
     ...(hostname !== undefined && { hostname }),

@@ -525,6 +525,16 @@ describe('requests through the proxy', () => {
           port: 8443,
           path: { type: 'prefix', value: '/new' },
         }),
+        rule(prefix('/share'), {
+          type: 'forward',
+          to: [
+            {
+              backend: 'web',
+              weight: 1,
+              redirect: { status: 302, hostname: 'share.test', path: { type: 'full', value: '/s' } },
+            },
+          ],
+        }),
         rule(prefix('/teapot'), { type: 'answer', status: 418, body: `it's\n"fine" %[src]` }),
         rule(prefix('/big'), 'web', { maxBodyBytes: 10 }),
         rule(prefix('/mine'), 'web', { allowedSources: ['127.0.0.0/8'] }),
@@ -535,6 +545,8 @@ describe('requests through the proxy', () => {
     const [tls, old, teapot] = [await at('/tls/x?y=1'), await at('/old/x?y=1'), await at('/teapot')];
     assert.deepEqual([tls.status, tls.headers.location], [301, 'https://r.test/tls/x?y=1']);
     assert.deepEqual([old.status, old.headers.location], [308, 'http://new.test:8443/new/x?y=1']);
+    const share = await at('/share/x?y=1');
+    assert.deepEqual([share.status, share.headers.location], [302, 'http://share.test/s?y=1']);
     assert.deepEqual([teapot.status, teapot.text], [418, `it's\n"fine" %[src]\n`]);
     assert.equal((await at('/big', { method: 'POST', body: '0123456789' })).status, 200);
     assert.equal((await at('/big', { method: 'POST', body: '0123456789a' })).status, 413);

@@ -275,6 +275,12 @@ describe('listeners', () => {
     );
     const counts = scene.get('Gateway', 'edge').status?.listeners?.map(({ attachedRoutes }) => attachedRoutes);
     assert.deepEqual(counts, [2, 1, 0]);
+    // By their port alone.
+    scene.add(httpRoute('d', to('web'), 'parentRefs: [{name: edge, port: 80}]'));
+    assert.deepEqual(
+      scene.get('Gateway', 'edge').status?.listeners?.map(({ attachedRoutes }) => attachedRoutes),
+      [3, 1, 0],
+    );
     assert.deepEqual(
       scene.get('HTTPRoute', 'c').status?.parents.map(({ conditions }) => conditions[0]?.reason),
       ['Accepted', 'NotAllowedByListeners'],

@@ -313,6 +313,25 @@ describe('filters and time-outs of a rule', () => {
     });
   });
 
+  it('of a backend are for its share of requests alone', () => {
+    const redirect = 'filters: [{type: RequestRedirect, requestRedirect: {hostname: b.example.com}}]';
+    const rewrite = 'filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /b}}}]';
+    const refs = [
+      `{name: web, port: 80, ${redirect}}`,
+      `{name: api, port: 80, ${rewrite}}`,
+      `{name: nobody, port: 80, ${redirect}}`,
+    ];
+    const scene = new Scene(gateway(HTTP), httpRoute('web', rule('', `, backendRefs: [${refs.join(', ')}]`)));
+    assert.deepEqual(scene.find({ host: 'any', path: '/a' })?.action, {
+      type: 'forward',
+      to: [
+        { backend: WEB, weight: 1, redirect: { status: 302, hostname: 'b.example.com' } },
+        { backend: APIS, weight: 1, filters: [{ type: 'rewrite', path: { type: 'full', value: '/b' } }] },
+        { backend: '', weight: 1 },
+      ],
+    });
+  });
+
   it('that cannot be carried out drop the rule, and the others stay', () => {
     const wrong =
       '{matches: [{path: {type: Exact, value: /b}}], filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /c}}}], backendRefs: [{name: web, port: 80}]}';
@@ -464,6 +483,13 @@ describe('routes of other protocols', () => {
       ['a', 'b', 'c', 'd', '404'],
     );
     assert.equal(scene.spec().backends[0]?.protocol, 'h2c');
+  });
+
+  it('send gRPC calls by rules that have a name', () => {
+    const named = '{name: first, matches: [{method: {service: x.Echo}}], backendRefs: [{name: web, port: 9000}]}';
+    const scene = new Scene(service('web'), gateway(HTTP), grpc('web', named));
+    assert.equal(scene.route('GRPCRoute', 'web', 'Accepted'), 'True Accepted');
+    assert.equal(scene.ask({ host: 'any', path: '/x.Echo/Ping', method: 'POST' }).split('/')[1], 'web');
   });
 
   it('send copies of calls, in HTTP/2 too', () => {
