@@ -42,6 +42,10 @@ if [ ${#missing[@]} -gt 0 ]; then
     refuse "apt-get could not install ${missing[*]}; the lines above say why (all of it: $apt_log)"
   fi
   rm -f "$apt_log"
+  # Nor do they run after the machine's next start.
+  if command -v systemctl >/dev/null; then
+    dpkg -L "${missing[@]}" | sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.service)$#\2#p' | sort -u | xargs -r systemctl disable --quiet >/dev/null 2>&1 || true
+  fi
 fi
 
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
