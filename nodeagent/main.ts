@@ -36,8 +36,10 @@ import { enableForwarding } from './adapters/ip/forwarding.ts';
 import { createNeighbourhood } from './adapters/ip/neighbourhood.ts';
 import { createHealthPorts } from './adapters/http/health-ports.ts';
 import { createIpRouting } from './adapters/ip/ip-routing.ts';
+import type { Family } from '../contracts/ip.ts';
+import { createIpvsForwarder } from './adapters/ipvs/ipvs-forwarder.ts';
 import { createIptablesForwarder } from './adapters/iptables/iptables-forwarder.ts';
-import { createNodePacketFilter } from './adapters/nft/node-packet-filter.ts';
+import { createNodePacketFilter, type Forwarders } from './adapters/nft/node-packet-filter.ts';
 import { probeRunner } from './adapters/probe/probe-runner.ts';
 import { createReach } from './adapters/probe/reach.ts';
 import { createReachWithin } from './adapters/probe/reach-within.ts';
@@ -305,6 +307,10 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
         onEvent: (event) => hub.tellNodeEvent(event),
       })
     : undefined;
+  const forwardersOf = (family: Family): Forwarders => ({
+    iptables: createIptablesForwarder({ family, run, clock }),
+    ipvs: createIpvsForwarder({ family, run, clock }),
+  });
   const network = options.network
     ? startNetworkSync({
         assignment,
@@ -314,14 +320,14 @@ async function runAgent(options: Options, stop: AbortSignal): Promise<void> {
           run,
           follow: createFollowCommand(),
           folder: folders.run,
-          iptables: createIptablesForwarder({ family: 'IPv4', run, clock }),
+          forwarders: forwardersOf('IPv4'),
         }),
         filterIPv6: createNodePacketFilter({
           family: 'IPv6',
           run,
           follow: createFollowCommand(),
           folder: folders.run,
-          iptables: createIptablesForwarder({ family: 'IPv6', run, clock }),
+          forwarders: forwardersOf('IPv6'),
         }),
         routing,
         proxyUser: haproxy?.user,

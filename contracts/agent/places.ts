@@ -23,11 +23,13 @@ export const NODE_PATHS = {
   initScript: '/etc/init.d/plumbline-agent',
 } as const;
 
-/** The nftables table, iptables' chains, the devices between nodes, those of pods, and the cgroup that are ours on a node. */
+/** The nftables table, iptables' chains, the routing table of IPVS, the devices between nodes, those of pods, and the cgroup that are ours on a node. */
 export const NODE_NAMES = {
   nftTable: 'plumbline',
   /** Names of our chains in iptables' table `nat` begin so. */
   iptablesPrefix: 'PLUMB-',
+  /** Number of the routing table that has the addresses of our virtual servers, and priority of the rule that leads there. */
+  ipvsTable: '7846',
   vxlanDevice: 'plumb-vxlan',
   wireguardDevice: 'plumb-wg',
   /** With eight hexadecimal digits behind it: what the packets of a pod with a limit are led through. */

@@ -9,6 +9,7 @@ export const DEFAULT_NETWORK: ClusterSpec['network'] = {
   nodePortRange: '30000-32767',
   overlay: 'auto',
   packetFilter: 'nftables',
+  ipvs: { scheduler: 'rr' },
   vxlan: { id: 7846, port: 8472 },
   wireguard: { port: 51820, keepaliveSeconds: 0 },
 };

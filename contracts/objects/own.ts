@@ -118,6 +118,9 @@ const Ranges = z
     'must be a range of IPv4, or one of IPv4 and one of IPv6: clusters of IPv6 alone are not there yet',
   );
 
+/** Who gets a connection: in turn, who has fewest, by a hash of destination or source, who is to wait least, who has none. */
+const IPVS_SCHEDULERS = ['rr', 'lc', 'dh', 'sh', 'sed', 'nq'] as const;
+
 const ClusterSpec = object({
   network: object({
     /** Range that every node's pod range is cut from. */
@@ -142,7 +145,9 @@ const ClusterSpec = object({
      */
     overlay: z.enum(['auto', 'vxlan', 'wireguard', 'none', 'cni']).default('auto'),
     /** By what nodes forward to Services and host ports; what is refused, masqueraded and guarded is nftables' with each. */
-    packetFilter: z.enum(['nftables', 'iptables']).default('nftables'),
+    packetFilter: z.enum(['nftables', 'iptables', 'ipvs']).default('nftables'),
+    /** With `packetFilter: ipvs`. Source: KubeProxyConfiguration, `ipvs`. */
+    ipvs: object({ scheduler: z.enum(IPVS_SCHEDULERS).default('rr') }).prefault({}),
     vxlan: object({ id: z.int().min(1).max(16777215).default(7846), port: Port.default(8472) }).prefault({}),
     wireguard: object({
       /** UDP, on every node. */

@@ -2,7 +2,7 @@
  * The part of a node's packet filter that leads new connections from frontends to targets, of one address family, by other
  * means than nftables. It marks what it leads (`SERVICE_MARK`); what is masqueraded, refused and guarded is nftables' with each.
  */
-import type { Forwarding, PlanOwner } from '../core/data-plane/plan.ts';
+import type { Forwarding, PlanOwner, ServicePlan } from '../core/data-plane/plan.ts';
 import type { FilterSurvey, FilterWrite } from './packet-filter.ts';
 
 /** As with `PacketFilter`: writes are all or nothing, each leaves its generation, and they are not for two at a time. */
@@ -12,7 +12,7 @@ export interface Forwarder {
    * nothing was changed then.
    */
   replace(
-    forwardings: ReadonlyMap<PlanOwner, readonly Forwarding[]>,
+    plan: Pick<ServicePlan, 'policy' | 'forwardings'>,
     generation: string,
     signal: AbortSignal,
   ): Promise<FilterWrite>;
@@ -22,7 +22,10 @@ export interface Forwarder {
     generation: string,
     signal: AbortSignal,
   ): Promise<FilterWrite>;
-  /** Takes our rules away, those of an earlier process too; nothing happens where there are none, or no program for them. */
+  /**
+   * Takes our rules away, those of an earlier process too; nothing happens where there are none, or no program for them. What
+   * connections still need goes later, while `watch` runs.
+   */
   remove(signal: AbortSignal): Promise<void>;
   /** Whether our rules are there and were not emptied. */
   present(signal: AbortSignal): Promise<boolean>;

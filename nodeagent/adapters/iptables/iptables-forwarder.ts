@@ -1,12 +1,12 @@
 /** `Forwarder` as chains in iptables' table `nat`, by the programs `iptables-restore` and `iptables-save`. */
 import type { Family } from '../../../contracts/ip.ts';
-import { unlessAborted } from '../../../contracts/signals.ts';
 import { describeDamage, readNat, type NatListing } from '../../core/iptables/listing.ts';
 import { HOOKS } from '../../core/iptables/model.ts';
 import { renderChange, renderRemoval, renderWhole } from '../../core/iptables/render.ts';
 import { Chains } from '../../core/iptables/ruleset.ts';
 import { PROGRAM } from '../../core/iptables/words.ts';
 import type { Clock } from '../../ports/clock.ts';
+import { DamageWatch } from '../../ports/damage-watch.ts';
 import type { Forwarder } from '../../ports/forwarder.ts';
 import { FilterRefusedError } from '../../ports/packet-filter.ts';
 import { isMissingProgram, type RunCommand } from '../../ports/run-command.ts';
@@ -20,12 +20,6 @@ export interface IptablesSettings {
 
 /** Seconds that another program may hold iptables' lock (`/run/xtables.lock`; old iptables has one). */
 const LOCK_SECONDS = 5;
-/** Nobody tells of changes to old iptables: they are looked for. A repair within a second leaves some for the look and the write. */
-const LOOK_EVERY_MS = 300;
-/** What `nft monitor` told of already is being repaired by then. */
-const CONFIRM_AFTER_MS = 150;
-/** A look at many Services is dear: at most one part in so many of the time is spent on looks. */
-const LOOK_SHARE = 10;
 
 export function createIptablesForwarder({ family, run, clock }: IptablesSettings): Forwarder {
   const program = PROGRAM[family];
@@ -33,22 +27,15 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
   let written: Chains | undefined;
   /** The mark that the last write left. */
   let mark = '';
-  /** Rises with each write: a look that one began in tells nothing. */
-  let writes = 0;
-  /** Who waits for rules to look at. */
-  const waiting = new Set<() => void>();
 
   const isWritten = (chains: Chains): void => {
     written = chains;
-    for (const go of waiting) go();
+    looks.know(true);
   };
 
-  /** Resolves at the next write. */
-  const someRules = async (signal: AbortSignal): Promise<void> => {
-    let go = (): void => undefined;
-    const there = new Promise<void>((resolve) => (go = resolve));
-    waiting.add(go);
-    await unlessAborted(signal, there).finally(() => waiting.delete(go));
+  const isUnknown = (): void => {
+    written = undefined;
+    looks.know(false);
   };
 
   const save = async (signal: AbortSignal): Promise<NatListing> => {
@@ -58,10 +45,10 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
   };
 
   const restore = async (script: string, signal: AbortSignal): Promise<void> => {
-    writes += 1;
+    looks.noteWrite();
     const argv = [`${program}-restore`, '--noflush', '--wait', String(LOCK_SECONDS)];
     const { code, stderr } = await run(argv, { signal, input: script });
-    writes += 1;
+    looks.noteWrite();
     if (code !== 0) throw new FilterRefusedError(explainIptablesFailure(argv[0] ?? program, code, stderr));
   };
 
@@ -73,10 +60,12 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
   };
 
   const damageOf = (listing: NatListing): string | undefined => written && describeDamage(written.all, HOOKS, listing);
+  // Nobody tells of changes to old iptables.
+  const looks = new DamageWatch(clock, async (signal) => damageOf(await save(signal)) !== undefined);
 
   return {
-    async replace(forwardings, generation, signal) {
-      written = undefined;
+    async replace({ forwardings }, generation, signal) {
+      isUnknown();
       const chains = new Chains(family);
       chains.change(forwardings);
       try {
@@ -96,7 +85,7 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
       const chains = written;
       if (chains === undefined) throw new FilterRefusedError('it is not known what is in iptables');
       // From here on, what the kernel has is not known until the transaction is known to be in.
-      written = undefined;
+      isUnknown();
       const change = chains.change(forwardings);
       const commands = change.set.length + change.gone.length;
       if (commands > 0) {
@@ -108,7 +97,7 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
     },
 
     async remove(signal) {
-      written = undefined;
+      isUnknown();
       try {
         // Without `-t`: naming a table has old iptables make it.
         const { code, stdout } = await run([`${program}-save`], { signal });
@@ -130,26 +119,6 @@ export function createIptablesForwarder({ family, run, clock }: IptablesSettings
       return { generation: listing.generation, damage: damageOf(listing) };
     },
 
-    async watch(tell, signal) {
-      let told = -1;
-      const isDamaged = async (since: number): Promise<boolean> =>
-        since === writes && damageOf(await save(signal)) !== undefined && since === writes;
-      for (;;) {
-        signal.throwIfAborted();
-        if (written === undefined) await someRules(signal);
-        const since = writes;
-        const began = clock.monotonic();
-        const seen = told !== since && (await isDamaged(since));
-        const took = clock.monotonic() - began;
-        if (seen) {
-          await clock.sleep(CONFIRM_AFTER_MS, signal);
-          if (await isDamaged(since)) {
-            told = since;
-            tell();
-          }
-        }
-        await clock.sleep(Math.max(LOOK_EVERY_MS, took * LOOK_SHARE), signal);
-      }
-    },
+    watch: (tell, signal) => looks.watch(tell, signal),
   };
 }

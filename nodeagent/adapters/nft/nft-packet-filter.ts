@@ -8,7 +8,8 @@ import type { Family } from '../../../contracts/ip.ts';
 import { NODE_NAMES } from '../../../contracts/agent/places.ts';
 import { compilePlan } from '../../core/nftables/compile.ts';
 import { wholeRuleset, type Ruleset } from '../../core/nftables/delta.ts';
-import { CONTAINERS, type Command } from '../../core/nftables/model.ts';
+import type { Command } from '../../core/nftables/model.ts';
+import { splitAround } from '../../core/nftables/around.ts';
 import { ANCHOR_CHAIN, GENERATION_CHAIN, renderTransaction } from '../../core/nftables/render.ts';
 import { FAMILY_WORDS } from '../../core/nftables/words.ts';
 import { describeDamage } from '../../core/nftables/verify.ts';
@@ -54,17 +55,6 @@ export interface NftPacketFilter extends PacketFilter {
   ): Promise<FilterWrite>;
 }
 
-/** What only concerns packets that are forwarded, or that nobody forwarded. */
-const AFTER_FORWARDING: ReadonlySet<string> = new Set([
-  CONTAINERS.deadServices,
-  CONTAINERS.deadNodePorts,
-  CONTAINERS.silentServices,
-  CONTAINERS.silentNodePorts,
-  CONTAINERS.closedAddresses,
-  CONTAINERS.loopbackPorts,
-  CONTAINERS.hairpin,
-]);
-
 /** nft 1.0.6 keeps something of every anonymous map that it ever saw: 0.8 kB. */
 const TRANSACTIONS_PER_MONITOR = 4000;
 
@@ -105,15 +95,10 @@ export function createNftPacketFilter({
     // From here on, what the kernel has is not known until the last transaction is known to be in.
     written = undefined;
     const commands = ruleset.change(compilePlan(change, by));
-    const isLate = (command: Command): boolean =>
-      by !== 'nftables' && command.do === 'delete-elements' && AFTER_FORWARDING.has(command.container);
-    await write(
-      commands.filter((command) => !isLate(command)),
-      generation,
-      signal,
-    );
+    const { before, after } = splitAround(commands, by);
+    await write(before, generation, signal);
     await between();
-    await write(commands.filter(isLate), generation, signal);
+    await write(after, generation, signal);
     written = ruleset;
     return { commands: commands.length };
   };

@@ -5,6 +5,7 @@
 import { canonicalCidr, type Family } from '../../../contracts/ip.ts';
 import { isKeyOf, objectKey, type ObjectKey } from '../../../contracts/objects/key.ts';
 import { internalIPOf } from '../../../contracts/objects/node-address.ts';
+import type { ClusterSpec } from '../../../contracts/objects/own.ts';
 import type { FamilyNetwork } from '../../../contracts/objects/network-families.ts';
 import { SERVICE_NAME_LABEL } from '../../../contracts/objects/well-known.ts';
 import type { AssignmentView } from '../assignment.ts';
@@ -124,6 +125,15 @@ function settingsOf(view: AssignmentView, family: Family): FamilyNetwork {
   return settings;
 }
 
+/** A control plane of before says nothing of it. */
+function forwardingMeans({
+  packetFilter,
+  ipvs,
+}: Partial<ClusterSpec['network']>): Pick<NodePolicy, 'forwardBy' | 'scheduler'> {
+  if (packetFilter !== 'ipvs') return { forwardBy: packetFilter ?? 'nftables' };
+  return { forwardBy: 'ipvs', scheduler: ipvs?.scheduler ?? 'rr' };
+}
+
 function nodePolicy(
   view: AssignmentView,
   family: Family,
@@ -132,8 +142,7 @@ function nodePolicy(
 ): NodePolicy {
   const network = settingsOf(view, family);
   return {
-    // A control plane of before says nothing of it.
-    forwardBy: networkSettings(view).packetFilter ?? 'nftables',
+    ...forwardingMeans(networkSettings(view)),
     podRange: canonicalCidr(network.podCIDR),
     serviceRange: canonicalCidr(network.serviceCIDR),
     localRange: localPodRange(view, family),

@@ -3,6 +3,7 @@
  * without affinity, under one policy of the node. Plain data, of no packet filter: nftables has it today, others can.
  */
 import type { ObjectKey } from '../../../contracts/objects/key.ts';
+import type { ClusterSpec } from '../../../contracts/objects/own.ts';
 import type { GuardChange, GuardParts } from './policy/plan.ts';
 import type { Protocol } from './protocol.ts';
 
@@ -86,11 +87,18 @@ export interface Forwarding {
 }
 
 /** By what of the kernel new connections are forwarded. All that a {@link NodePolicy} else asks for is nftables' with each. */
-export type ForwardingMeans = 'nftables' | 'iptables';
+export type ForwardingMeans = 'nftables' | 'iptables' | 'ipvs';
+
+/** How IPVS chooses a target. Source: ipvsadm(8). */
+export type IpvsScheduler = ClusterSpec['network']['ipvs']['scheduler'];
 
 /** What holds on a node whatever is forwarded. */
 export interface NodePolicy {
   readonly forwardBy: ForwardingMeans;
+  /** With `ipvs` alone. */
+  readonly scheduler?: IpvsScheduler;
+  /** Where IPVS forwarded before: connections that it leads go on. */
+  readonly afterIpvs?: true;
   /** Range of all pods: packets between them are never masqueraded. */
   readonly podRange: string;
   /** Range of Service addresses: what still aims there after forwarding is refused. */

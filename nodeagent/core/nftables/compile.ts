@@ -1,5 +1,6 @@
 /** From a plan, or a change of it, to the fragments of the table. */
-import type { ForwardingMeans, PlanChange, ServicePlan } from '../data-plane/plan.ts';
+import type { Forwarding, ForwardingMeans, PlanChange, ServicePlan } from '../data-plane/plan.ts';
+import { isVirtual } from '../data-plane/virtual.ts';
 import type { FragmentChanges } from './delta.ts';
 import { compileForwardings } from './fragment.ts';
 import { compileFrame, FRAME } from './frame.ts';
@@ -8,7 +9,8 @@ import { compileGuards } from './policy.ts';
 
 /**
  * The frame from the policy, and one fragment for each owner and each part of what is guarded; undefined for one that is gone from the plan.
- * Where others forward (`by`), an owner has only elements of sets: by these is told what is refused and masqueraded.
+ * Where iptables forwards (`by`), an owner has only elements of sets: by these is told what is refused and masqueraded. IPVS has what
+ * {@link isVirtual} says, and is told by a mark.
  */
 export function compilePlan(
   { policy, forwardings, guards = new Map() }: PlanChange | ServicePlan,
@@ -16,13 +18,20 @@ export function compilePlan(
 ): FragmentChanges {
   const fragments = new Map<string, Fragment | undefined>();
   if (policy !== undefined) fragments.set(FRAME, compileFrame(policy));
-  for (const [owner, list] of forwardings)
-    fragments.set(owner, list.length === 0 ? undefined : keptBy(by, compileForwardings(list)));
-  for (const [owner, fragment] of compileGuards(guards)) fragments.set(owner, fragment);
+  for (const [owner, list] of forwardings) fragments.set(owner, list.length === 0 ? undefined : compileBy(by, list));
+  for (const [owner, fragment] of compileGuards(guards, by)) fragments.set(owner, fragment);
   return fragments;
 }
 
-function keptBy(by: ForwardingMeans, fragment: Fragment): Fragment {
-  if (by === 'nftables') return fragment;
-  return { chains: [], containers: [], elements: fragment.elements.filter(({ chain }) => chain === undefined) };
+function compileBy(by: ForwardingMeans, forwardings: readonly Forwarding[]): Fragment {
+  switch (by) {
+    case 'nftables':
+      return compileForwardings(forwardings);
+    case 'ipvs':
+      return compileForwardings(forwardings, isVirtual);
+    case 'iptables': {
+      const { elements } = compileForwardings(forwardings);
+      return { chains: [], containers: [], elements: elements.filter(({ chain }) => chain === undefined) };
+    }
+  }
 }

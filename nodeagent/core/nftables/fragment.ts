@@ -1,6 +1,6 @@
 /** What one owner's forwardings look like in the table: chains, sets of clients, and elements of the table's maps. */
 import { describeForwarding, type Forwarding, type Frontend, type Target } from '../data-plane/plan.ts';
-import { CONTAINERS, type Chain, type Container, type Element, type Fragment, type Rule } from './model.ts';
+import { CHAINS, CONTAINERS, type Chain, type Container, type Element, type Fragment, type Rule } from './model.ts';
 import {
   admissionChainName,
   affinitySetName,
@@ -9,9 +9,12 @@ import {
   insideChainName,
 } from './names.ts';
 
-/** The same forwardings always give the same fragment. */
-export function compileForwardings(forwardings: readonly Forwarding[]): Fragment {
-  const parts = forwardings.map(compileOne);
+/** The same forwardings always give the same fragment. Frontends of which `isLed` says so lead to others by a mark. */
+export function compileForwardings(
+  forwardings: readonly Forwarding[],
+  isLed: (forwarding: Forwarding, frontend: Frontend) => boolean = () => false,
+): Fragment {
+  const parts = forwardings.map((forwarding) => compileOne(forwarding, (frontend) => isLed(forwarding, frontend)));
   return {
     chains: parts.flatMap((p) => p.chains),
     containers: parts.flatMap((p) => p.containers),
@@ -19,18 +22,22 @@ export function compileForwardings(forwardings: readonly Forwarding[]): Fragment
   };
 }
 
-function compileOne(forwarding: Forwarding): Fragment {
+function compileOne(forwarding: Forwarding, isLed: (frontend: Frontend) => boolean): Fragment {
   const chain = forwardingChainName(forwarding);
   const { targets, insiders, localTargets } = forwarding;
-  const dispatch = forwarding.frontends.map((frontend) => dispatchTo(forwarding, chain, frontend));
+  const dispatch = forwarding.frontends.map((frontend) =>
+    dispatchTo(forwarding, isLed(frontend) ? CHAINS.led : chain, frontend),
+  );
   const elements = dispatch.flatMap((d) => d.elements);
   if (targets.length === 0 && insiders === undefined) return { chains: [], containers: [], elements };
   const hairpins = localTargets.map((address) => ({ container: CONTAINERS.hairpin, key: `${address} . ${address}` }));
   const inside = insiders && insideChainName(chain);
-  const parts = [
-    ...(inside === undefined ? [] : [balancing(forwarding, inside, insiders?.targets ?? [])]),
-    balancing(forwarding, chain, targets, inside === undefined ? [] : insideRules(insiders?.pods ?? '', inside)),
-  ];
+  const parts = forwarding.frontends.every(isLed)
+    ? []
+    : [
+        ...(inside === undefined ? [] : [balancing(forwarding, inside, insiders?.targets ?? [])]),
+        balancing(forwarding, chain, targets, inside === undefined ? [] : insideRules(insiders?.pods ?? '', inside)),
+      ];
   return {
     // What is gone to comes before what goes there.
     chains: uniqueChains([...parts.flatMap((p) => p.chains), ...dispatch.flatMap((d) => d.chains)]),
@@ -69,7 +76,10 @@ function dispatchTo(forwarding: Forwarding, chain: string, frontend: Frontend): 
           elements: [...guard, { container: silent ? CONTAINERS.silentServices : CONTAINERS.deadServices, key }],
         };
       const from = external?.from;
-      const entry = from === undefined ? chain : admissionChainName(chain, from);
+      const entry =
+        from === undefined
+          ? chain
+          : admissionChainName(chain === CHAINS.led ? `${chain} ${forwardingChainName(forwarding)}` : chain, from);
       return {
         chains:
           from === undefined

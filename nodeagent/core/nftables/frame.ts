@@ -29,6 +29,9 @@ const HOOKS: Readonly<Record<string, Hook>> = {
   // Before the connection tracker sees the packet, and after it gave an answer the source that the client asked.
   [CHAINS.loopbackOut]: { type: 'filter', hook: 'output', priority: -300 },
   [CHAINS.loopbackIn]: { type: 'filter', hook: 'input', priority: 150 },
+  // After the connection tracker, and before the way is chosen; after the sources of all are.
+  [CHAINS.ledAgain]: { type: 'filter', hook: 'prerouting', priority: -150 },
+  [CHAINS.ledOut]: { type: 'filter', hook: 'postrouting', priority: 110 },
   // After destination NAT: a new connection that still aims at a Service address was taken by no Service.
   [CHAINS.filterInput]: { type: 'filter', hook: 'input', priority: 0 },
   [CHAINS.filterForward]: { type: 'filter', hook: 'forward', priority: 0 },
@@ -101,8 +104,16 @@ const FRAME_CONTAINERS: readonly Container[] = [
   },
 ];
 
+/** By a mark packets come to IPVS, which has no maps to find them in; it never leaves the machine. */
+const LED_CHAINS: readonly (readonly [string, readonly Rule[]])[] = [
+  [CHAINS.led, [{ kind: 'lead' }]],
+  [CHAINS.ledAgain, [{ kind: 'lead-again' }]],
+  [CHAINS.ledOut, [{ kind: 'unmark' }]],
+];
+
 export function compileFrame(policy: NodePolicy): Fragment {
   const { localRange } = policy;
+  const isLed = policy.forwardBy === 'ipvs' || policy.afterIpvs === true;
   const egress: readonly Rule[] =
     localRange === undefined || policy.isForeign
       ? []
@@ -151,11 +162,13 @@ export function compileFrame(policy: NodePolicy): Fragment {
         : [{ kind: 'drop-strangers', port: policy.overlayPort, set: CONTAINERS.nodeAddresses }],
     ],
     ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : loopbackChains(policy)),
+    ...(isLed ? LED_CHAINS : []),
     [
       CHAINS.filterInput,
       [
         { kind: 'jump', chain: CHAINS.overlayGuard },
         ...(familyOfRange(policy.podRange) === 'IPv6' ? [] : [NAMES_BOUNDED]),
+        ...(isLed ? [{ kind: 'pass-marked' } as const] : []),
         { kind: 'jump', chain: CHAINS.rejectServices },
         { kind: 'jump', chain: CHAINS.rejectNodePorts },
       ],

@@ -55,6 +55,14 @@ export type Rule =
   | { readonly kind: 'from-machine'; readonly chain: string }
   /** Goes to `chain` when the client's address is in one of `ranges`; never empty, and none meets another. */
   | { readonly kind: 'admit'; readonly ranges: readonly string[]; readonly chain: string }
+  /** Marks the packet, and its connection for all packets after it: IPVS takes it. */
+  | { readonly kind: 'lead' }
+  /** Marks what clients send in a connection that was marked: it goes where its first packet went. */
+  | { readonly kind: 'lead-again' }
+  /** Ends the chain for what is marked. */
+  | { readonly kind: 'pass-marked' }
+  /** Ends the chain for what this machine sends of its own. */
+  | { readonly kind: 'pass-own' }
   | { readonly kind: 'unmark' }
   /** Masquerades what leaves for the very pod it came from. `set` has (address, address) pairs. */
   | { readonly kind: 'masquerade-hairpin'; readonly set: string }
@@ -186,6 +194,9 @@ export const CHAINS = {
   fromService: 'from-service',
   rejectServices: 'reject-services',
   rejectNodePorts: 'reject-node-ports',
+  led: 'led',
+  ledAgain: 'led-again',
+  ledOut: 'led-out',
 } as const;
 
 export const CONTAINERS = {

@@ -1,5 +1,5 @@
 /** What guards look like in the table: two chains for a pod, a set for a group, and the hooks that lead there; and that a pod has no other's address. */
-import type { Protocol } from '../data-plane/plan.ts';
+import type { ForwardingMeans, Protocol } from '../data-plane/plan.ts';
 import type { Allowance, GuardPart, GroupMember } from '../data-plane/policy/plan.ts';
 import { CONTAINERS, type Chain, type Element, type Fragment, type Rule } from './model.ts';
 import { guardChainName, guardOwner } from './names.ts';
@@ -7,6 +7,7 @@ import { guardChainName, guardOwner } from './names.ts';
 export const GUARD_CHAINS = {
   source: 'guard-source',
   forward: 'guard-forward',
+  led: 'guard-led',
   input: 'guard-input',
   egress: 'guard-egress',
   ingress: 'guard-ingress',
@@ -17,14 +18,15 @@ export const GUARD_MAPS = { egress: 'guarded-egress', ingress: 'guarded-ingress'
 /** One fragment for each part; the same part always gives the same. */
 export function compileGuards(
   parts: ReadonlyMap<string, GuardPart | undefined>,
+  by: ForwardingMeans = 'nftables',
 ): ReadonlyMap<string, Fragment | undefined> {
-  return new Map([...parts].map(([name, part]) => [guardOwner(name), part && compilePart(part)]));
+  return new Map([...parts].map(([name, part]) => [guardOwner(name), part && compilePart(part, by)]));
 }
 
-function compilePart(part: GuardPart): Fragment {
+function compilePart(part: GuardPart, by: ForwardingMeans): Fragment {
   switch (part.is) {
     case 'frame':
-      return frame(part.dns);
+      return frame(part.dns, by);
     case 'pod':
       return guardedPod(part);
     case 'group':
@@ -48,8 +50,13 @@ function compilePart(part: GuardPart): Fragment {
  * After destination NAT, and beside the chains that refuse: what one lets pass the other may still drop. Packets that
  * this machine sends or takes itself are its pods' to get and to send, but for what answers names.
  */
-function frame(dns: string | undefined): Fragment {
+function frame(dns: string | undefined, by: ForwardingMeans): Fragment {
   const known: Rule = { kind: 'pass-known' };
+  const forwarded: readonly Rule[] = [
+    { kind: 'pass-hairpin', set: CONTAINERS.hairpin },
+    { kind: 'jump', chain: GUARD_CHAINS.egress },
+    { kind: 'jump', chain: GUARD_CHAINS.ingress },
+  ];
   return {
     containers: [
       {
@@ -75,13 +82,18 @@ function frame(dns: string | undefined): Fragment {
       {
         name: GUARD_CHAINS.forward,
         hook: { type: 'filter', hook: 'forward', priority: 10 },
-        rules: [
-          known,
-          { kind: 'pass-hairpin', set: CONTAINERS.hairpin },
-          { kind: 'jump', chain: GUARD_CHAINS.egress },
-          { kind: 'jump', chain: GUARD_CHAINS.ingress },
-        ],
+        rules: [known, ...forwarded],
       },
+      // What IPVS leads is taken by this machine, and sent: it is never forwarded.
+      ...(by === 'ipvs'
+        ? [
+            {
+              name: GUARD_CHAINS.led,
+              hook: { type: 'filter', hook: 'output', priority: 10 } as const,
+              rules: [known, { kind: 'pass-own' } as const, ...forwarded],
+            },
+          ]
+        : []),
       ...(dns === undefined
         ? []
         : [

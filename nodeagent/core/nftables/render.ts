@@ -155,6 +155,14 @@ export function renderRule(rule: Rule, words: FamilyWords = FAMILY_WORDS.IPv4): 
       return `fib saddr type local goto ${rule.chain}`;
     case 'admit':
       return `${ip} saddr { ${rule.ranges.join(', ')} } goto ${rule.chain}`;
+    case 'lead':
+      return `${setMark()} ct mark set ct mark | ${MARK}`;
+    case 'lead-again':
+      return `ct direction original ct mark & ${MARK} == ${MARK} ${setMark()}`;
+    case 'pass-marked':
+      return `meta mark & ${MARK} == ${MARK} accept`;
+    case 'pass-own':
+      return 'fib saddr type local accept';
     case 'unmark':
       return `meta mark set meta mark & ${UNMARK}`;
     case 'masquerade-hairpin':

@@ -118,6 +118,19 @@ for tables in iptables-nft iptables-legacy ip6tables-nft ip6tables-legacy; do
     echo "$ours" | sed -n 's/^:\\([^ ]*\\) .*/-X \\1/p'; echo COMMIT; } | "$tables-restore" --noflush --wait 5
 done`;
 
+/** Virtual servers at the addresses of our routing table, and that table with its rule; those of others stay. */
+export const REMOVE_IPVS = `
+for family in -4 -6; do
+  ip $family rule show 2>/dev/null | grep -q 'lookup ${NODE_NAMES.ipvsTable}' || continue
+  ours=$(ip $family route show table ${NODE_NAMES.ipvsTable} 2>/dev/null | sed -n 's/^local \\([^ ]*\\).*/\\1/p' | tr '\\n' ' ')
+  command -v ipvsadm >/dev/null 2>&1 && ipvsadm -L -n 2>/dev/null | awk -v ours="$ours" '
+    BEGIN { split(ours, list); for (i in list) mine[list[i]] = 1 }
+    /^(TCP|UDP|SCTP) / { at = $2; sub(/:[0-9]+$/, "", at); gsub(/[][]/, "", at)
+      if (at in mine) print "-D", ($1 == "TCP" ? "-t" : $1 == "UDP" ? "-u" : "--sctp-service"), $2 }' | ipvsadm --restore
+  ip $family route flush table ${NODE_NAMES.ipvsTable} 2>/dev/null
+  ip $family rule del pref ${NODE_NAMES.ipvsTable} 2>/dev/null
+done`;
+
 /**
  * Takes everything of ours off the machine. Idempotent: each part may be gone already. Containers are the caller's to
  * stop first. Routes are known by their protocol number, 78 (see the agent's network code).
@@ -130,6 +143,7 @@ fi
 rm -f ${NODE_PATHS.initScript} ${NODE_PATHS.cniConfig}
 nft list tables 2>/dev/null | while read -r _ family name; do [ "$name" = ${NODE_NAMES.nftTable} ] && nft delete table "$family" "$name"; done
 ${REMOVE_IPTABLES}
+${REMOVE_IPVS}
 ip link del ${NODE_NAMES.vxlanDevice} 2>/dev/null
 ip link del ${NODE_NAMES.wireguardDevice} 2>/dev/null
 for device in /sys/class/net/${NODE_NAMES.bandwidthDevice}????????; do [ -e "$device" ] && ip link del "\${device##*/}"; done

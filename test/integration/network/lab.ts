@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createCniConfigFile } from '../../../nodeagent/adapters/cni/file.ts';
 import { wireGuardKey } from '../../../nodeagent/adapters/disk/wireguard-key.ts';
 import { createIpRouting } from '../../../nodeagent/adapters/ip/ip-routing.ts';
+import { createIpvsForwarder } from '../../../nodeagent/adapters/ipvs/ipvs-forwarder.ts';
 import { createIptablesForwarder } from '../../../nodeagent/adapters/iptables/iptables-forwarder.ts';
 import { createNodePacketFilter } from '../../../nodeagent/adapters/nft/node-packet-filter.ts';
 import { systemClock } from '../../../nodeagent/adapters/system/clock.ts';
@@ -127,7 +128,10 @@ export async function makeLab(
     const real = createNodePacketFilter({
       ...ns,
       folder: run,
-      iptables: createIptablesForwarder({ family: 'IPv4', run: asKind(ns.run, iptables), clock: systemClock }),
+      forwarders: {
+        iptables: createIptablesForwarder({ family: 'IPv4', run: asKind(ns.run, iptables), clock: systemClock }),
+        ipvs: createIpvsForwarder({ family: 'IPv4', run: ns.run, clock: systemClock }),
+      },
     });
     const filter: PacketFilter = {
       ...real,

@@ -26,6 +26,18 @@ export function cannotRun(programs = NEEDED): string | undefined {
   return missing.length === 0 ? undefined : `needs ${missing.join(', ')}`;
 }
 
+/** Why this machine cannot forward by IPVS; undefined when it can. */
+export function cannotForwardByIpvs(): string | undefined {
+  const missing = cannotRun([...NEEDED, 'ipvsadm']);
+  if (missing !== undefined) return missing;
+  try {
+    execFileSync('ipvsadm', ['-L', '-n'], { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    return `no IPVS here: ${String(error).split('\n').slice(0, 2).join(' ')}`;
+  }
+}
+
 export interface Namespace {
   readonly name: string;
   /** argv prefix that enters it. */

@@ -11,7 +11,7 @@ import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
 import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { ask, askUdp, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
-import { cannotRun, NEEDED } from './namespace.ts';
+import { cannotForwardByIpvs, cannotRun, NEEDED } from './namespace.ts';
 
 const WEB = '198.19.128.10';
 const DNS = '198.19.128.53';
@@ -37,11 +37,26 @@ const LAYOUTS = [
     mtu: 1500,
     iptables,
   })),
+  {
+    name: 'Services by IPVS',
+    label: 'ipvs',
+    network: { packetFilter: 'ipvs' },
+    apart: false,
+    device: 'eth0',
+    mtu: 1500,
+    isIpvs: true,
+  },
 ] as const;
+/** The test of a real machine runs one of them there. */
+const ONLY = process.env['PLUMB_TEST_LAYOUT'];
 
 for (const layout of LAYOUTS) {
+  if (ONLY !== undefined && layout.label !== ONLY) continue;
+  const isIpvs = 'isIpvs' in layout;
   const iptables = 'iptables' in layout ? layout.iptables : undefined;
-  const missing = cannotRun([...NEEDED, ...(iptables === undefined ? [] : [`${iptables}-restore`])]);
+  const missing = isIpvs
+    ? cannotForwardByIpvs()
+    : cannotRun([...NEEDED, ...(iptables === undefined ? [] : [`${iptables}-restore`])]);
   describe(`network: ${layout.name}`, { skip: missing ?? false, timeout: 600_000 }, () => {
     let lab: Lab;
     let pods: { a: TestPod; b: TestPod; c: TestPod };
@@ -194,7 +209,8 @@ for (const layout of LAYOUTS) {
       const writes = n1.writes.slice(before);
       assert.ok(writes.length >= 20);
       assert.ok(
-        writes.every((w) => !w.whole && w.commands <= 3),
+        // IPVS has a command for each target beside that of the table.
+        writes.every((w) => !w.whole && w.commands <= (isIpvs ? 5 : 3)),
         JSON.stringify(writes),
       );
     });
@@ -254,6 +270,10 @@ for (const layout of LAYOUTS) {
       );
       assert.equal(await ask(pods.c.ns, WEB, 80), 'ECONNREFUSED');
       assert.doesNotMatch(await lab.nodes[0].ns.sh('nft', 'list', 'table', 'ip', 'plumbline'), /web|30080/);
+      if (isIpvs) {
+        assert.doesNotMatch(await lab.nodes[0].ns.sh('ipvsadm', '-L', '-n'), new RegExp(WEB));
+        assert.doesNotMatch(await lab.nodes[0].ns.sh('ip', 'route', 'show', 'table', '7846'), new RegExp(WEB));
+      }
       if (iptables) assert.doesNotMatch(await lab.nodes[0].ns.sh(`${iptables}-save`, '-t', 'nat'), /web|30080/);
     });
   });

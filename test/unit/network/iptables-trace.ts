@@ -1,4 +1,4 @@
-/** Walks first packets through our chains of iptables, beside the table that nftables has then. */
+/** Walks first packets through our chains of iptables, and to virtual servers, beside the table that nftables has then. */
 import assert from 'node:assert/strict';
 import { parseRange, rangeHas } from '../../../contracts/ipv4.ts';
 import type { Target } from '../../../nodeagent/core/data-plane/plan.ts';
@@ -7,17 +7,39 @@ import { CHAINS, type Rule } from '../../../nodeagent/core/iptables/model.ts';
 import { Chains } from '../../../nodeagent/core/iptables/ruleset.ts';
 import { compilePlan } from '../../../nodeagent/core/nftables/compile.ts';
 import { wholeRuleset } from '../../../nodeagent/core/nftables/delta.ts';
+import { wantedServers } from '../../../nodeagent/core/ipvs/compile.ts';
+import { planServers } from '../../../nodeagent/core/ipvs/diff.ts';
+import { serverKey, type VirtualServer } from '../../../nodeagent/core/ipvs/model.ts';
 import { applyCommands } from './nft-table.ts';
-import { tracePacket, type Forward, type Machine, type Outcome, type Packet } from './packet-trace.ts';
+import { tracePacket, type Forward, type Machine, type Outcome, type Packet, type Virtual } from './packet-trace.ts';
 
-/** Where the packet ends by this plan: the same whether nftables forwards or iptables does. */
+/** Where the packet ends by this plan: the same whether nftables forwards, iptables or IPVS. */
 export function traceByAll(plan: ServicePlan, machine: Machine, packet: Packet): Outcome {
   const byTable = tracePacket(applyCommands(undefined, wholeRuleset(compilePlan(plan)).commands), machine, packet);
   const chains = new Chains('IPv4');
   chains.change(plan.forwardings);
   const beside = applyCommands(undefined, wholeRuleset(compilePlan(plan, 'iptables')).commands);
   assert.deepEqual(tracePacket(beside, machine, packet, forwardBy(chains)), byTable, 'iptables leads it elsewhere');
+  assert.deepEqual(traceByIpvs(plan, machine, packet), byTable, 'IPVS leads it elsewhere');
   return byTable;
+}
+
+/** Where the packet ends when IPVS forwards. */
+export function traceByIpvs(plan: ServicePlan, machine: Machine, packet: Packet): Outcome {
+  const servers = planServers(wantedServers(plan.forwardings, 'rr'), new Map()).after;
+  const marking = applyCommands(
+    undefined,
+    wholeRuleset(compilePlan({ ...plan, policy: { ...plan.policy, forwardBy: 'ipvs' } }, 'ipvs')).commands,
+  );
+  return tracePacket(marking, machine, packet, undefined, byServers(servers));
+}
+
+function byServers(servers: ReadonlyMap<string, VirtualServer>): Virtual {
+  return (protocol, address, port) =>
+    [...(servers.get(serverKey({ protocol, address, port }))?.targets.keys() ?? [])].map((key) => {
+      const [to = '', toPort] = key.split(' ');
+      return { address: to, port: Number(toPort) };
+    });
 }
 
 function forwardBy(chains: Chains): Forward {

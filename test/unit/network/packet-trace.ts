@@ -45,13 +45,22 @@ type Verdict =
   | { readonly do: 'return' }
   | { readonly do: 'fork'; readonly targets: readonly Target[] };
 
+/** Who gets what is marked for a virtual server at an address. */
+export type Virtual = (protocol: Protocol, address: string, port: number) => readonly Target[];
+
 /** To whom others than the table lead a new connection; to nobody: it goes on. Each is as likely, and what is led is marked. */
 export type Forward = (
   packet: { readonly saddr: string; readonly daddr: string; readonly port: number; readonly protocol: Protocol },
   local: (address: string) => boolean,
 ) => readonly Target[];
 
-export function tracePacket(table: NftTable, machine: Machine, packet: Packet, forward?: Forward): Outcome {
+export function tracePacket(
+  table: NftTable,
+  machine: Machine,
+  packet: Packet,
+  forward?: Forward,
+  virtual?: Virtual,
+): Outcome {
   const local = (address: string): boolean => machine.addresses.includes(address) || address.startsWith('127.');
   const first: State = {
     saddr: packet.from,
@@ -69,17 +78,25 @@ export function tracePacket(table: NftTable, machine: Machine, packet: Packet, f
   if (led.length > 0) first.mark |= SERVICE_MARK;
   const nat: Verdict | undefined =
     led.length > 0 ? { do: 'fork', targets: led } : walk(table, own ? 'output' : 'prerouting', first, local);
-  const targets = nat?.do === 'fork' ? nat.targets : [{ address: packet.to, port: packet.port }];
+  const isLed = virtual !== undefined && nat?.do !== 'fork' && (first.mark & SERVICE_MARK) !== 0;
+  // What comes from elsewhere is taken by this machine first.
+  const taken = isLed && !own ? walk(table, 'filter-input', first, local) : undefined;
+  assert.equal(taken?.do === 'drop' || taken?.do === 'reject', false, 'IPVS gets what is marked for it');
+  const servers = isLed ? virtual(first.protocol, packet.to, packet.port) : [];
+  assert.equal(servers.length > 0, isLed, 'what is marked for IPVS has a virtual server');
+  const targets = nat?.do === 'fork' ? nat.targets : isLed ? servers : [{ address: packet.to, port: packet.port }];
   const states: State[] = [];
   for (const target of targets) {
     const state = { ...first, daddr: target.address, port: target.port };
-    const filters = own
-      ? local(state.daddr)
-        ? ['filter-output', 'filter-input', 'guard-input']
-        : ['filter-output']
-      : local(state.daddr)
-        ? ['filter-input', 'guard-input']
-        : ['filter-forward', 'guard-forward'];
+    const filters = isLed
+      ? ['filter-output', 'guard-led', ...(local(state.daddr) ? ['filter-input', 'guard-input'] : [])]
+      : own
+        ? local(state.daddr)
+          ? ['filter-output', 'filter-input', 'guard-input']
+          : ['filter-output']
+        : local(state.daddr)
+          ? ['filter-input', 'guard-input']
+          : ['filter-forward', 'guard-forward'];
     for (const chain of filters) {
       const verdict = walk(table, chain, state, local);
       if (verdict?.do === 'drop') return { end: 'dropped' };
@@ -220,6 +237,16 @@ function step(table: NftTable, rule: Rule, state: State, local: (address: string
       return local(state.saddr) ? follow(rule.chain) : undefined;
     case 'admit':
       return rule.ranges.some((range) => inside(range, state.saddr)) ? follow(rule.chain) : undefined;
+    case 'lead':
+      state.mark |= SERVICE_MARK;
+      return undefined;
+    // First packets alone are walked.
+    case 'lead-again':
+      return undefined;
+    case 'pass-marked':
+      return (state.mark & SERVICE_MARK) === 0 ? undefined : { do: 'done' };
+    case 'pass-own':
+      return local(state.saddr) ? { do: 'done' } : undefined;
     case 'unmark':
       state.mark &= ~SERVICE_MARK;
       return undefined;

@@ -16,6 +16,7 @@ import {
   type PeerSlice,
   type Pod,
 } from '../../../contracts/objects/index.ts';
+import type { ServicePlan } from '../../../nodeagent/core/data-plane/plan.ts';
 import { Guards } from '../../../nodeagent/core/data-plane/policy/guards.ts';
 import { planChange, touchedByAll } from '../../../nodeagent/core/data-plane/assemble.ts';
 import { ServiceIndex } from '../../../nodeagent/core/data-plane/service-index.ts';
@@ -137,6 +138,11 @@ export function assignmentOf(scene: Scene, host: string): readonly KubeObject[] 
 
 /** The table of one node. */
 export function tableOf(scene: Scene, host: string): NftTable {
+  return applyCommands(undefined, wholeRuleset(compilePlan(planOf(scene, host))).commands);
+}
+
+/** What one node has to do. */
+export function planOf(scene: Scene, host: string): ServicePlan {
   const view = new TestAssignment(host, assignmentOf(scene, host)).current();
   const pods = {
     get: (uid: string) => {
@@ -155,8 +161,12 @@ export function tableOf(scene: Scene, host: string): NftTable {
     },
     'all',
   );
-  const { commands } = wholeRuleset(compilePlan({ policy: settings, forwardings, guards }));
-  return applyCommands(undefined, commands);
+  if (!settings) throw new Error('all was touched');
+  return {
+    policy: settings,
+    forwardings,
+    guards: new Map([...guards].flatMap(([name, part]) => (part ? [[name, part] as const] : []))),
+  };
 }
 
 /** Sends a connection's first packet from pod to pod through both of their nodes. */
