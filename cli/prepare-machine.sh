@@ -13,7 +13,7 @@ declare -A groups=(
   [lab]='redis-server:redis-server containerd:containerd runc:runc nft:nftables sshd:openssh-server ssh:openssh-client ip:iproute2 docker-registry:docker-registry busybox:busybox-static conntrack:conntrack arping:iputils-arping haproxy:haproxy bird:bird2 git:git nsenter:util-linux script:bsdutils openssl:openssl /usr/lib/cni/ptp:containernetworking-plugins'
   [vm]='qemu-system-x86_64:qemu-system-x86 debootstrap:debootstrap mkfs.ext4:e2fsprogs'
   [browser]='chromium:chromium'
-  [tests]='prometheus:prometheus faketime:faketime age:age pebble:pebble wrk:wrk nsupdate:bind9-dnsutils musl-gcc:musl-tools knotd:knot iptables-nft-restore:iptables firewalld:firewalld dbus-daemon:dbus-daemon'
+  [tests]='prometheus:prometheus faketime:faketime age:age pebble:pebble wrk:wrk nsupdate:bind9-dnsutils musl-gcc:musl-tools knotd:knot iptables-nft-restore:iptables ipvsadm:ipvsadm firewalld:firewalld dbus-daemon:dbus-daemon'
 )
 
 missing=()

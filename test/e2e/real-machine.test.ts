@@ -141,25 +141,7 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
   });
 
   it('carries packets of pods through WireGuard', async () => {
-    // On the machine itself, by the agent's own runtime: this machine's kernel may have no WireGuard.
-    const pid = (await vm.ssh('systemctl show plumbline-agent.service --property MainPID --value')).stdout.trim();
-    const runtime = (await vm.ssh(`readlink /proc/${pid}/exe`)).stdout.trim();
-    const { outputFiles } = await build({
-      entryPoints: [path.resolve(import.meta.dirname, '../integration/network/wireguard.test.ts')],
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      target: 'node20',
-      write: false,
-      outdir: 'out',
-    });
-    const text = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
-    const put = await vm.ssh('base64 -d > /tmp/wireguard.test.mjs', undefined, text);
-    assert.equal(put.code, 0, put.stderr);
-    const { code, stdout, stderr } = await vm.ssh(
-      `cd /tmp && ${runtime} --test --test-reporter=tap wireguard.test.mjs; code=$?; rm wireguard.test.mjs; exit $code`,
-    );
-    assert.equal(code, 0, `${stdout}${stderr}`);
+    const stdout = await runThere('../integration/network/wireguard.test.ts');
     assert.match(stdout, /ok \d+ - carries packets between pods of two nodes, and nothing of them in the clear$/m);
   });
 
@@ -198,6 +180,47 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
         status?.conditions?.some(({ type, status: is }) => type === 'NetworkUnavailable' && is === 'False'),
       ),
     );
+  });
+
+  it('forwards by IPVS: the contract, each scheduler, real traffic and repair', async () => {
+    assert.equal((await vm.ssh('modprobe ip_vs')).code, 0);
+    const contract = await runThere('../contract/packet-filter/ipvs.test.ts');
+    assert.match(contract, /ok \d+ - packet filter that forwards by IPVS$/m);
+    const traffic = await runThere('../integration/network/ipvs.test.ts');
+    assert.match(traffic, /ok \d+ - network: IPVS$/m);
+    const services = await runThere('../integration/network/services.test.ts', 'PLUMB_TEST_LAYOUT=ipvs');
+    assert.match(services, /ok \d+ - network: Services by IPVS$/m);
+  });
+
+  it('forwards by IPVS where a Cluster asks for it, and a node without says so', async () => {
+    const manifest = await readFile(path.join(fleet.checkout, 'plumbline.yaml'), 'utf8');
+    const asked = '  network:\n    packetFilter: ipvs\n    ipvs: {scheduler: lc}\n';
+    await fleet.write('plumbline.yaml', manifest.replace('  network:\n', asked));
+    await fleet.commitAndPush('Forward by IPVS');
+    const address = await fleet.clusterIP('here');
+    const servers = async (): Promise<string> => (await vm.ssh('ipvsadm -L -n')).stdout;
+    await eventually('the machine has a virtual server', PATIENCE, async () =>
+      (await servers()).includes(`TCP  ${address}:80 lc`),
+    );
+    const [there] = await fleet.podsReady('there', 1, { seconds: PATIENCE });
+    const ask = ['exec', there?.metadata.name ?? '', '--', 'wget', '-q', '-O', '-', `http://${address}/`];
+    await eventually('a pod of the machine is led by it', PATIENCE, async () => (await fleet.plumb(...ask)).code === 0);
+    const without = await fleet.on('node-1', ['test', '-e', '/proc/net/ip_vs']);
+    if (without.code !== 0)
+      await eventually('the lab host says that it cannot', PATIENCE, async () =>
+        (await fleet.list('Node'))
+          .find((n) => n.metadata.name === 'node-1')
+          ?.status?.conditions?.some(
+            ({ type, message }) =>
+              type === 'NetworkUnavailable' && /cannot forward by ipvs as the Cluster asks/.test(message ?? ''),
+          ),
+      );
+    await vm.ssh('ipvsadm -C');
+    await eventually('it is written again', PATIENCE, async () => (await servers()).includes(`TCP  ${address}:80 lc`));
+    await fleet.write('plumbline.yaml', manifest);
+    await fleet.commitAndPush('Forward by nftables');
+    await eventually('nothing of it is left', PATIENCE, async () => !(await servers()).includes(address));
+    await eventually('nftables leads', PATIENCE, async () => (await fleet.plumb(...ask)).code === 0);
   });
 
   it('ends nothing, is heard and probes as before when its clock is set an hour forward and an hour back', async () => {
@@ -288,6 +311,29 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     assert.deepEqual([asked.code, asked.stdout], [0, ''], asked.stderr);
   });
 
+  /** Runs a file of tests on the machine itself, by the agent's own runtime: this machine's kernel may lack what they need. */
+  async function runThere(file: string, setting = 'PLUMB_TEST=there'): Promise<string> {
+    const pid = (await vm.ssh('systemctl show plumbline-agent.service --property MainPID --value')).stdout.trim();
+    const runtime = (await vm.ssh(`readlink /proc/${pid}/exe`)).stdout.trim();
+    const { outputFiles } = await build({
+      entryPoints: [path.resolve(import.meta.dirname, file)],
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      target: 'node20',
+      write: false,
+      outdir: 'out',
+    });
+    const text = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
+    const put = await vm.ssh('base64 -d > /tmp/there.test.mjs', undefined, text);
+    assert.equal(put.code, 0, put.stderr);
+    const { code, stdout, stderr } = await vm.ssh(
+      `cd /tmp && ${setting} ${runtime} --test --test-reporter=tap there.test.mjs; code=$?; rm there.test.mjs; exit $code`,
+    );
+    assert.equal(code, 0, `${stdout}${stderr}`);
+    return stdout;
+  }
+
   /** A change of a machine's file, not pushed. */
   async function edit(change: 'cordon' | 'uncordon' | 'rm', node: string): Promise<void> {
     const changed = await fleet.plumb('node', change, node);
@@ -322,6 +368,9 @@ const LEFT_ON_MACHINE = [
   'ctr -n k8s.io tasks list -q',
   'grep -E "plumb|/run/netns|io.containerd.runtime" /proc/mounts',
   'nft list ruleset',
+  'ipvsadm --save -n',
+  'ip rule show pref 7846',
+  'ip route show table 7846 2>/dev/null',
   'ip -o link | grep -E "plumb|veth|vxlan"',
   'ip route show table all proto 78',
   'ls /etc/cni/net.d',

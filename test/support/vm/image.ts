@@ -47,6 +47,8 @@ const PACKAGES = [
   'kmod',
   'procps',
   'wireguard-tools',
+  'conntrack',
+  'ipvsadm',
 ];
 const DISK_BYTES = 4 * 1024 ** 3;
 
