@@ -16,7 +16,7 @@ if [ ${#files[@]} = 0 ]; then
   exit 2
 fi
 if [ "$1" != unit ]; then
-  bound=1800
+  bound=2700
   attend node build.mjs
   # By no file once more.
   export PLUMB_BUILT=1

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ManifestCache } from '../../../reconciler/core/manifests/index.ts';
+import { processorTime } from '../../support/processor-time.ts';
 import { appSet, configMap, expanded, site, TEMPLATE, type Tree } from './app-sets.ts';
 
 const named = async (tree: Tree): Promise<readonly string[]> => (await expanded(tree)).apps.map((a) => a.metadata.name);
@@ -366,13 +367,13 @@ describe('a set that is hostile', () => {
   it('searches no longer than so long', async () => {
     const deep = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`${'aaa/'.repeat(60)}${i}/x.txt`, '']));
     const include = Array.from({ length: 60 }, (_, i) => `**/${'a*a*a*/**/'.repeat(20)}${i}`);
-    const started = performance.now();
+    const seconds = processorTime();
     const { told } = await expanded({ ...set({ directories: { include } }), ...deep });
     assert.match(
       told.join('\n'),
       /the patterns and selectors of the AppSets take too long in a repository of this size/,
     );
-    assert.ok(performance.now() - started < 20_000);
+    assert.ok(seconds() < 20);
   });
 
   it('tells of no more mistakes than anybody reads, and hides no error behind warnings', async () => {

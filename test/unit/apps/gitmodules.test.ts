@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readGitmodules } from '../../../reconciler/core/apps/gitmodules.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 function entries(text: string): Readonly<Record<string, string>> {
   const read = readGitmodules(text);
@@ -63,10 +64,10 @@ describe('.gitmodules', () => {
     });
 
   it('is read in time that grows with it', () => {
-    const started = performance.now();
+    const seconds = processorTime();
     readGitmodules(`[submodule "x"]\npath = ${'\\\\'.repeat(200_000)}\nurl = ${'" '.repeat(200_000)}\n`);
     readGitmodules(`[submodule "${'\\'.repeat(400_000)}\n`);
     readGitmodules(' '.repeat(900_000));
-    assert.ok(performance.now() - started < 5_000);
+    assert.ok(seconds() < 5);
   });
 });

@@ -12,6 +12,7 @@ import {
   type PlanInput,
 } from '../../../reconciler/core/diff/index.ts';
 import type { DesiredState } from '../../../reconciler/core/manifests/index.ts';
+import { processorTime } from '../../support/processor-time.ts';
 import { carryOut, deployment, desired, edited, manifests, NOTHING, planInput, type Live } from './states.ts';
 
 const WEB: ObjectKey = 'deployments.apps/default/web';
@@ -516,9 +517,9 @@ describe('many objects', () => {
         }),
       );
     const live = applied(many(template));
-    const started = performance.now();
+    const seconds = processorTime();
     assert.deepEqual(planSync(planInput({ applied: many(template), desired: many(template), live })).items, []);
     assert.equal(planSync(planInput({ applied: many(template), desired: many(changed), live })).counts.update, 5000);
-    assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
+    assert.ok(seconds() < 10, 'took more than 10 s');
   });
 });

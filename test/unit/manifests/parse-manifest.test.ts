@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { MAX_FILE_BYTES, parseManifest, type ParsedFile } from '../../../reconciler/core/manifests/index.ts';
+import { processorTime } from '../../support/processor-time.ts';
 
 function parse(text: string): ParsedFile {
   return parseManifest('f.yaml', 'oid', new TextEncoder().encode(text));
@@ -297,26 +298,26 @@ describe('hostile files are refused quickly', () => {
   ];
   for (const [name, text, code] of cases) {
     it(name, () => {
-      const started = performance.now();
+      const seconds = processorTime();
       const file = parse(text);
       assert.equal(file.diagnostics[0]?.code, code);
       assert.deepEqual(file.objects, []);
       assert.ok(file.diagnostics.length <= 200);
-      assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
+      assert.ok(seconds() < 10, 'took more than 10 s');
     });
   }
 });
 
 describe('speed', () => {
   it('reads 1,000 small manifests in seconds', () => {
-    const started = performance.now();
+    const seconds = processorTime();
     for (let i = 0; i < 1000; i++) {
       const file = parse(
         `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web-${i}}\nspec:\n  selector: {matchLabels: {app: web}}\n  template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n      - {name: web, image: "hello:1", ports: [{containerPort: 80}]}\n`,
       );
       assert.equal(file.objects.length, 1);
     }
-    assert.ok(performance.now() - started < 10_000, 'took more than 10 s');
+    assert.ok(seconds() < 10, 'took more than 10 s');
   });
 });
 
