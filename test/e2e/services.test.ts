@@ -285,8 +285,19 @@ describe('services', () => {
     await fleet.stopControlPlane();
     await fleet.powerOff(holder);
     const died = performance.now();
-    await eventually('it answers again', 60, async () => (await who(address)) !== undefined);
-    process.stderr.write(`# an address moved in ${Math.round(performance.now() - died)} ms\n`);
+    // Each on a connection of its own: one that began too early tries again after a second, and after two more.
+    let answered = Infinity;
+    const ask = async (): Promise<void> => {
+      const began = performance.now();
+      if ((await who(address)) !== undefined) answered = Math.min(answered, began);
+    };
+    const asked: Promise<void>[] = [];
+    await eventually('it answers again', 60, () => {
+      asked.push(ask());
+      return answered < Infinity;
+    });
+    await Promise.all(asked);
+    process.stderr.write(`# an address moved in ${Math.round(answered - died)} ms\n`);
     await fleet.powerOn(holder);
     await fleet.startControlPlane();
     await eventually('the first host has it again', 60, async () => (await holders(address)).join() === holder);
