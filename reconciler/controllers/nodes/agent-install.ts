@@ -29,7 +29,9 @@ export interface InstallOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** How long a new agent may take to answer, milliseconds. */
+  /** How often in a row one that was started did not answer in time: {@link startTimeoutMs}. */
+  readonly misses?: number;
+  /** How long one that was started may take to answer, milliseconds, instead of {@link startTimeoutMs}. */
   readonly startTimeoutMs?: number;
 }
 
@@ -39,9 +41,18 @@ export interface InstallResult {
 }
 
 const START_TIMEOUT_MS = 60_000;
+const LONGEST_START_MS = 15 * 60_000;
 const LOOK_AGAIN_MS = 30_000;
 const POLL_MS = 100;
 const INFO_TIMEOUT_MS = 5_000;
+
+/**
+ * How long an agent may take from its start to its first answer, milliseconds. Each try starts it anew, so a machine that
+ * is too busy to do it in that time would never do it: after each miss it gets twice as long, 15 minutes at most.
+ */
+export function startTimeoutMs(misses: number): number {
+  return Math.min(START_TIMEOUT_MS * 2 ** misses, LONGEST_START_MS);
+}
 
 /**
  * Idempotent. One `GET /v1/info` when the right agent runs. Throws WaitingError `NodeNotPrepared` while packages are
@@ -67,7 +78,7 @@ export async function installAgent(connection: NodeConnection, options: InstallO
   const started = options.clock.monotonic();
   const fresh = await uploadVersion(connection, payload, places, facts, options);
   const before = await activate(connection, places, facts, signal);
-  const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
+  const timeoutMs = options.startTimeoutMs ?? startTimeoutMs(options.misses ?? 0);
   const info = await untilCurrent(client, payload, timeoutMs, options);
   if (!info) throw await undo(connection, before, places, facts, timeoutMs, options);
   await mustRun(connection, script(SWEEP, NODE_PATHS.install, places.agent, places.runtime), signal);

@@ -3,7 +3,7 @@ import { errorText } from '../../../contracts/errors.ts';
 import { objectKey, type ObjectKey, type StoredMachine } from '../../../contracts/objects/index.ts';
 import { HEARTBEAT_SECONDS, type AgentInfo } from '../../../contracts/agent/index.ts';
 import { joinSignals, unlessAborted } from '../../../contracts/signals.ts';
-import { reasonOf, RetryableError, TerminalError } from '../../core/errors.ts';
+import { PlumbError, reasonOf, RetryableError, TerminalError } from '../../core/errors.ts';
 import type { AssignmentTracker } from '../../core/nodes/assignment-tracker.ts';
 import { EPOCH_SLACK } from '../../core/nodes/epoch.ts';
 import { ASSIGNMENT_SYNCED } from '../../core/nodes/node-status.ts';
@@ -88,6 +88,8 @@ export class NodeSession {
   #isRetired = false;
   /** Whether another session has the name: nothing that this one hears is said of it any more. */
   #isSuperseded = false;
+  /** How often in a row the agent was started and did not answer. */
+  #misses = 0;
   /** Last sign of life: on the monotonic clock, and as it is shown. */
   #heardAt = 0;
   #heardTime = '';
@@ -281,14 +283,7 @@ export class NodeSession {
         // Of many nodes that connect at once all come this far in one round.
         if (turns.isOver) await turns.next();
         over.throwIfAborted();
-        const { info } = await installAgent(connection, {
-          nodeName: this.name,
-          arch: this.#arch(),
-          payloads: this.#deps.payloads,
-          clock,
-          log: this.#deps.log,
-          signal: over,
-        });
+        const info = await this.#bringUp(connection, over);
         await this.#adopt(client, info, over);
         this.#live = {
           connection,
@@ -319,6 +314,26 @@ export class NodeSession {
       ended.abort(new RetryableError('ConnectionLost', 'the session ended'));
       await connection.close();
       await watching;
+    }
+  }
+
+  async #bringUp(connection: NodeConnection, signal: AbortSignal): Promise<AgentInfo> {
+    const { payloads, clock, log } = this.#deps;
+    try {
+      const { info } = await installAgent(connection, {
+        nodeName: this.name,
+        arch: this.#arch(),
+        payloads,
+        clock,
+        log,
+        misses: this.#misses,
+        signal,
+      });
+      this.#misses = 0;
+      return info;
+    } catch (error) {
+      if (error instanceof PlumbError && error.code === 'AgentNotAnswering') this.#misses += 1;
+      throw error;
     }
   }
 
