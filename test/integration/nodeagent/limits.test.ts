@@ -45,7 +45,13 @@ describe('limits of a pod', () => {
       terminationGracePeriodSeconds: 0,
     });
     await agent.assign({ upsert: [whole] });
-    const { status, uid } = await agent.until('whole', (one) => main(one)?.state.terminated !== undefined, 60_000);
+    // The one may be over before the other, which is started after it, runs.
+    const { status, uid } = await agent.until(
+      'whole',
+      (one) =>
+        main(one)?.state.terminated !== undefined && one.status?.containerStatuses?.[1]?.state.waiting === undefined,
+      60_000,
+    );
     assert.equal(status?.qosClass, 'Guaranteed');
     assert.equal(status.containerStatuses?.[0]?.state.terminated?.reason, 'OOMKilled');
     assert.ok(status.containerStatuses[1]?.state.running, 'its neighbour runs on');
