@@ -128,14 +128,14 @@ export function packetFilterContract(make: () => Subject): void {
     void first.then(() => {
       over = true;
     });
-    while (!over) {
+    for (let pauseMs = 1500; !over; pauseMs *= 2) {
       await subject.filter.replace(plan, 'w0', signal);
       await subject.deleteRules();
-      // One that looks for changes from time to time needs some for that: a write meanwhile has it begin anew.
+      // One that looks for changes from time to time needs some for that, on a slow machine more: a write meanwhile has it begin anew.
       await Promise.race([
         first,
         new Promise((resolve) => {
-          setTimeout(resolve, 1500);
+          setTimeout(resolve, pauseMs);
         }),
       ]);
     }
