@@ -181,7 +181,15 @@ export type NodeEventReport = z.infer<typeof NodeEventReport>;
 export const StatusLine = z.discriminatedUnion('type', [
   z.object({ type: z.literal('node'), node: NodeReport }),
   z.object({ type: z.literal('images'), images: z.array(NodeImage) }),
-  z.object({ type: z.literal('static-pods'), files: z.array(StaticPodFile).max(STATIC_POD_LIMITS.files) }),
+  z.object({
+    type: z.literal('static-pods'),
+    files: z
+      .array(StaticPodFile)
+      .max(STATIC_POD_LIMITS.files)
+      .refine((files) => files.reduce((sum, { text }) => sum + text.length, 0) <= STATIC_POD_LIMITS.bytes, {
+        error: `the files have more than ${STATIC_POD_LIMITS.bytes} bytes together`,
+      }),
+  }),
   z.object({ type: z.literal('pod'), pod: PodReport }),
   z.object({ type: z.literal('event'), event: PodEventReport }),
   z.object({ type: z.literal('node-event'), event: NodeEventReport }),

@@ -51,10 +51,10 @@ export function createPullProgress(
     if (ms < pull.dueMs) return;
     while (pull.dueMs <= ms) pull.dueMs *= 2;
     const others = watched.size - 1;
-    const with_ = others === 0 ? '' : ` of it and ${others} other image${others === 1 ? '' : 's'}`;
+    const besides = others === 0 ? '' : ` of it and ${others} other image${others === 1 ? '' : 's'}`;
     pull.tell(
       isKnown
-        ? `${bytesText(received - pull.receivedBefore)}${with_} received in ${durationText(ms)}`
+        ? `${bytesText(received - pull.receivedBefore)}${besides} received in ${durationText(ms)}`
         : `not done after ${durationText(ms)}`,
     );
   }

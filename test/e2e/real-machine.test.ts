@@ -338,8 +338,12 @@ describe('a real machine', { skip: unsupported ?? false }, () => {
     const text = Buffer.from(outputFiles[0]?.contents ?? []).toString('base64');
     const put = await vm.ssh('base64 -d > /tmp/there.test.mjs', undefined, text);
     assert.equal(put.code, 0, put.stderr);
+    // Beside the file that reads it, as where it was written.
+    const sctp = await readFile(path.resolve(import.meta.dirname, '../integration/network/sctp.pl'), 'utf8');
+    const putProgram = await vm.ssh('cat > /tmp/sctp.pl', undefined, sctp);
+    assert.equal(putProgram.code, 0, putProgram.stderr);
     const { code, stdout, stderr } = await vm.ssh(
-      `cd /tmp && ${setting} ${runtime} --test --test-reporter=tap there.test.mjs; code=$?; rm there.test.mjs; exit $code`,
+      `cd /tmp && ${setting} ${runtime} --test --test-reporter=tap there.test.mjs; code=$?; rm there.test.mjs sctp.pl; exit $code`,
     );
     assert.equal(code, 0, `${stdout}${stderr}`);
     return stdout;

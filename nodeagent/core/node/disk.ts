@@ -46,10 +46,6 @@ const MIN_FREE: Readonly<Record<keyof NodeDisks, Share>> = {
 const MIN_FREE_INODES = 0.05;
 /** Kubelet's imageMinimumGCAge. */
 const MIN_AGE_MS = 120_000;
-/** Whether what is short are inodes alone: then it is of no use that a pod lets go of bytes. */
-export function areInodesShort(short: readonly string[]): boolean {
-  return short.every((signal) => signal.endsWith('.inodesFree'));
-}
 
 /** What is short, in kubelet's names of signals; empty when nothing is. */
 export function shortages(disks: NodeDisks): readonly string[] {
@@ -61,6 +57,11 @@ export function shortages(disks: NodeDisks): readonly string[] {
       ...(inodes > 0 && freeInodes < inodes * MIN_FREE_INODES ? [`${name}.inodesFree`] : []),
     ];
   });
+}
+
+/** Whether what is short are inodes alone: then it is of no use that a pod lets go of bytes. */
+export function areInodesShort(short: readonly string[]): boolean {
+  return short.every((signal) => signal.endsWith('.inodesFree'));
 }
 
 /** Bytes that volumes of a size of their own may still take of the node's disk: it is never short because of them. */

@@ -11,7 +11,7 @@ export function proxyAuthorization({ username, password }: URL): string | undefi
   return `Basic ${Buffer.from(login).toString('base64')}`;
 }
 
-/** Connections through one proxy, kept as Node keeps others. `silenceMs`: the longest that it may take to make a tunnel. */
+/** Connections through one proxy, kept as Node keeps others. `silenceMs`: the longest of it, and of the server behind it, until TLS is spoken. */
 export class TunnelAgent extends https.Agent {
   readonly #proxy: URL;
   readonly #silenceMs: number;
@@ -58,9 +58,14 @@ export class TunnelAgent extends https.Agent {
       if (head.length > 0) socket.unshift(head);
       const secured = tls.connect({ ...options, socket });
       const refused = (error: Error): void => callback(error);
+      const isSilent = (): void => {
+        secured.destroy(new Error(`${target} behind the proxy ${host} did not answer for ${this.#silenceMs / 1000} s`));
+      };
       secured.once('error', refused);
+      secured.setTimeout(this.#silenceMs, isSilent);
       secured.once('secureConnect', () => {
         secured.off('error', refused);
+        secured.setTimeout(0, isSilent);
         callback(null, secured);
       });
     });

@@ -23,7 +23,9 @@ export function proxyFor(url: URL, environment: Environment): URL | undefined {
   const text = written.includes('://') ? written : `http://${written}`;
   const proxy = URL.canParse(text) ? new URL(text) : undefined;
   if (proxy?.protocol !== 'http:')
-    throw new TypeError('the proxy of this machine is to be an http:// URL: look at HTTPS_PROXY');
+    throw new TypeError(
+      'the proxy of this machine is to be an http:// URL: look at HTTPS_PROXY, HTTP_PROXY and ALL_PROXY',
+    );
   return proxy;
 }
 

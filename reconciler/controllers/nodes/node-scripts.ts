@@ -121,14 +121,14 @@ done`;
 /** Virtual servers at the addresses of our routing table, and that table with its rule; those of others stay. */
 export const REMOVE_IPVS = `
 for family in -4 -6; do
-  ip $family rule show 2>/dev/null | grep -q 'lookup ${NODE_NAMES.ipvsTable}' || continue
   ours=$(ip $family route show table ${NODE_NAMES.ipvsTable} 2>/dev/null | sed -n 's/^local \\([^ ]*\\).*/\\1/p' | tr '\\n' ' ')
+  [ -n "$ours" ] || ip $family rule show 2>/dev/null | grep -q 'lookup ${NODE_NAMES.ipvsTable}' || continue
   command -v ipvsadm >/dev/null 2>&1 && ipvsadm -L -n 2>/dev/null | awk -v ours="$ours" '
     BEGIN { split(ours, list); for (i in list) mine[list[i]] = 1 }
     /^(TCP|UDP|SCTP) / { at = $2; sub(/:[0-9]+$/, "", at); gsub(/[][]/, "", at)
       if (at in mine) print "-D", ($1 == "TCP" ? "-t" : $1 == "UDP" ? "-u" : "--sctp-service"), $2 }' | ipvsadm --restore
   ip $family route flush table ${NODE_NAMES.ipvsTable} 2>/dev/null
-  ip $family rule del pref ${NODE_NAMES.ipvsTable} 2>/dev/null
+  ip $family rule del pref ${NODE_NAMES.ipvsTable} lookup ${NODE_NAMES.ipvsTable} 2>/dev/null
 done`;
 
 /**

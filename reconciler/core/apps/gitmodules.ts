@@ -48,14 +48,23 @@ export function readGitmodules(text: string): Gitmodules {
     if (COMMENT.test(rest)) continue;
     const variable = VARIABLE.exec(rest);
     if (!variable) return { ok: false, line, message: 'is no line of a Git configuration' };
-    let written = variable[2] ?? '';
-    while (/(^|[^\\])(\\\\)*\\$/.test(written) && at + 1 < lines.length)
-      written = written.slice(0, -1) + (lines[++at] ?? '');
-    const value = valueOf(written);
+    const parts = [variable[2] ?? ''];
+    while (goesOn(parts.at(-1) ?? '') && at + 1 < lines.length) {
+      parts.push((parts.pop() ?? '').slice(0, -1));
+      parts.push(lines[++at] ?? '');
+    }
+    const value = valueOf(parts.join(''));
     if (value === undefined) return { ok: false, line, message: 'has a quote or a backslash that Git does not read' };
     section?.values.set((variable[1] ?? '').toLowerCase(), value);
   }
   return byPath(sections.values());
+}
+
+/** Whether the next line belongs to this one: its last backslash has none before it that makes it a plain one. */
+function goesOn(line: string): boolean {
+  let backslashes = 0;
+  while (line.charAt(line.length - 1 - backslashes) === '\\') backslashes += 1;
+  return backslashes % 2 === 1;
 }
 
 function byPath(sections: Iterable<Section>): Gitmodules {

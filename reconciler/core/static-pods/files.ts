@@ -8,6 +8,7 @@
  */
 import { keyOf, type ObjectKey, type Pod, type PodSpec } from '../../../contracts/objects/index.ts';
 import { parsingManifest } from '../manifests/parse-manifest.ts';
+import { SOURCE_ANNOTATION } from '../diff/types.ts';
 import type { Paced } from '../paced.ts';
 import { canonicalJson } from '../storage/canonical-json.ts';
 import { nameHash } from '../workloads/stable-hash.ts';
@@ -17,6 +18,8 @@ const HASH_CHARS = 32;
 const LONGEST_NAME = 253;
 /** Of one node: the files hold no more than some hundred KiB. */
 const MOST_PODS = 32;
+/** Of what is refused: each is an event of the node. */
+const MOST_TOLD = 16;
 
 export interface NodeFile {
   readonly name: string;
@@ -25,7 +28,7 @@ export interface NodeFile {
 
 export interface StaticPods {
   readonly pods: readonly Pod[];
-  /** Files, or parts of them, of which nothing comes, and why. */
+  /** Files, or parts of them, of which nothing comes, and why; beyond {@link MOST_TOLD} only how many more. */
   readonly refused: readonly { readonly file: string; readonly message: string }[];
 }
 
@@ -33,9 +36,13 @@ export interface StaticPods {
 export function* staticPods(node: string, files: readonly NodeFile[]): Paced<StaticPods> {
   const pods = new Map<ObjectKey, Pod>();
   const refused: { file: string; message: string }[] = [];
+  let notTold = 0;
   const inOrder = files.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name: file, text } of inOrder) {
-    const refuse = (message: string): void => void refused.push({ file, message });
+    const refuse = (message: string): void => {
+      if (refused.length < MOST_TOLD) refused.push({ file, message });
+      else notTold += 1;
+    };
     const { objects, custom, diagnostics } = yield* parsingManifest(
       file,
       '',
@@ -64,6 +71,7 @@ export function* staticPods(node: string, files: readonly NodeFile[]): Paced<Sta
       else refuse(`${object.metadata.name}: ${problem}`);
     }
   }
+  if (notTold > 0) refused.push({ file: inOrder.at(-1)?.name ?? '', message: `and ${notTold} more that are refused` });
   return { pods: [...pods.values()], refused };
 }
 
@@ -88,6 +96,8 @@ function isOfOutage({ key, tolerationSeconds }: NonNullable<PodSpec['tolerations
 }
 
 function problemOf({ metadata, spec }: Pod): string | undefined {
+  if (metadata.annotations?.[SOURCE_ANNOTATION] !== undefined)
+    return `it has the annotation ${SOURCE_ANNOTATION}, which is for what comes from Git`;
   if (metadata.namespace !== STATIC_NAMESPACE)
     return `its namespace is ${STATIC_NAMESPACE}, or none is named; pods of a node's files are in no other`;
   return problemOfSpec(metadata.name, spec);

@@ -1,6 +1,7 @@
 /** A pod of a file of its node: how it is known, what it may not have, and what is to be done for it. */
 import { keyOf, type Pod, type PodSpec, type StoredPod } from '../../../contracts/objects/index.ts';
 import { podReferences } from '../../../contracts/objects/pod-references.ts';
+import { SOURCE_ANNOTATION } from '../diff/types.ts';
 import type { Step } from '../step.ts';
 
 export const STATIC_NAMESPACE = 'kube-system';
@@ -37,6 +38,7 @@ export function isStaticPod({ metadata, spec }: MayBeStatic, node: string): bool
   return (
     metadata.namespace === STATIC_NAMESPACE &&
     metadata.annotations?.[SOURCE] === 'file' &&
+    metadata.annotations[SOURCE_ANNOTATION] === undefined &&
     metadata.name.endsWith(`-${node}`) &&
     Object.keys(metadata.labels ?? {}).length === 0 &&
     (metadata.ownerReferences ?? []).length === 0 &&

@@ -86,14 +86,11 @@ describe('packet filter that forwards by IPVS', { skip: cannotForwardByIpvs() ??
     for (const remove of [() => filter.remove(signal), () => ns.sh('sh', '-c', REMOVE_IPVS)]) {
       await filter.replace(plan, '1', signal);
       const ours = (await servers()).filter((line) => !line.includes('192.0.2.') && !line.includes('-f 7'));
-      assert.deepEqual(
-        ours,
-        [
-          '-A -t 198.19.128.10:80 -s rr',
-          '-a -t 198.19.128.10:80 -r 198.19.1.5:8080 -m -w 1',
-          '-a -t 198.19.128.10:80 -r 198.19.2.5:8080 -m -w 1',
-        ].map((line) => line.replaceAll(':8080', ours.some((one) => one.includes(':8080')) ? ':8080' : ':80')),
-      );
+      assert.deepEqual(ours, [
+        '-A -t 198.19.128.10:80 -s rr',
+        '-a -t 198.19.128.10:80 -r 198.19.1.5:8080 -m -w 1',
+        '-a -t 198.19.128.10:80 -r 198.19.2.5:8080 -m -w 1',
+      ]);
       assert.match(await ns.sh('ip', 'route', 'show', 'table', '7846'), /^local 198\.19\.128\.10 dev lo/);
       await remove();
       assert.deepEqual(await all(), before);

@@ -1,6 +1,6 @@
 /** Submodules behind real Git servers: of the repository that is followed, and of one that an App has its files from. */
 import assert from 'node:assert/strict';
-import { symlinkSync, writeFileSync } from 'node:fs';
+import { readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { removeFolder } from '../../../lab/remove-folder.ts';
@@ -275,8 +275,7 @@ describe('a submodule', () => {
       assert.doesNotMatch(told(), /canary-3f9a/);
       const gone = commit({}, {}, {});
       await until(() => applied(gone) && value('web/lib') === undefined, 'taking it away');
-      const fetched = async (): Promise<boolean> =>
-        (await import('node:fs')).readdirSync(join(folder, 'sources')).length === 0;
+      const fetched = async (): Promise<boolean> => readdirSync(join(folder, 'sources')).length === 0;
       await polled('what was fetched is removed', async () => (await fetched()) || undefined, { timeoutMs: 15_000 });
     } finally {
       shop.remove();

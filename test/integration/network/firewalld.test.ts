@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { patience } from '../../support/patience.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
-import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
+import { ask, loadOf, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun, NEEDED } from './namespace.ts';
 
 const WEB = '198.19.128.10';
@@ -71,7 +71,7 @@ describe('network: firewalld', { skip: cannot ?? false, timeout: 300_000 }, () =
     const [, n2] = lab.nodes;
     const table = (): Promise<string> => n2.ns.sh('nft', '-s', 'list', 'table', 'ip', 'plumbline');
     const before = { table: await table(), events: n2.events.length };
-    const client = lab.start(pods.c.ns, [process.execPath, '-e', LOAD]);
+    const client = lab.start(pods.c.ns, [process.execPath, '-e', loadOf(WEB, 4)]);
     await once(client.stdout ?? client, 'data');
     await firewall('--reload');
     await firewall('--complete-reload');
@@ -96,11 +96,3 @@ describe('network: firewalld', { skip: cannot ?? false, timeout: 300_000 }, () =
     assert.match(await ask(pods.c.ns, WEB, 80), /^[ab] /);
   });
 });
-
-/** Requests one after the other, four at a time, each on a connection of its own; reports on SIGTERM. */
-const LOAD = `
-const http = require('http'); let done = 0, stop = false; const failed = [];
-const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
-  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
-process.on('SIGTERM', () => { stop = true; });
-Promise.all(Array.from({ length: 4 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;

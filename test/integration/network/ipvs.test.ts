@@ -7,7 +7,7 @@ import { keyOf } from '../../../contracts/objects/index.ts';
 import { place, policy, slicesOf, space } from '../../unit/network/policy-world.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
 import { patience } from '../../support/patience.ts';
-import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
+import { ask, loadOf, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotForwardByIpvs } from './namespace.ts';
 
 const WEB = '198.19.128.10';
@@ -126,7 +126,7 @@ describe('network: IPVS', { skip: cannotForwardByIpvs() ?? false, timeout: 1_800
   }
 
   it('changes to nftables and back without a connection that fails, and leaves nothing behind', async () => {
-    const client = lab.start(pods.c.ns, [process.execPath, '-e', LOAD]);
+    const client = lab.start(pods.c.ns, [process.execPath, '-e', loadOf(WEB, 4)]);
     await once(client.stdout ?? client, 'data');
     const [, n2] = lab.nodes;
     for (const packetFilter of ['nftables', 'ipvs', 'nftables']) {
@@ -147,11 +147,3 @@ describe('network: IPVS', { skip: cannotForwardByIpvs() ?? false, timeout: 1_800
     assert.ok(await isGone());
   });
 });
-
-/** Requests one after the other, four at a time, each on a connection of its own; reports on SIGTERM. */
-const LOAD = `
-const http = require('http'); let done = 0, stop = false; const failed = [];
-const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
-  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
-process.on('SIGTERM', () => { stop = true; });
-Promise.all(Array.from({ length: 4 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;

@@ -310,3 +310,16 @@ export async function readCni(
 ): Promise<{ plugins: { type: string; mtu: number; ipam: { ranges: { subnet: string; gateway: string }[][] } }[] }> {
   return JSON.parse(await readFile(path, 'utf8')) as Awaited<ReturnType<typeof readCni>>;
 }
+
+/**
+ * A program for node that asks over and over, `workers` at a time, each time by a new connection. Says `up` after the first answer,
+ * and on SIGTERM `{done, failed}`.
+ */
+export function loadOf(host: string, workers: number): string {
+  return `
+const http = require('http'); let done = 0, stop = false; const failed = [];
+const one = () => new Promise((end) => http.get({ host: '${host}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
+  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
+process.on('SIGTERM', () => { stop = true; });
+Promise.all(Array.from({ length: ${workers} }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;
+}

@@ -10,7 +10,7 @@ import { networkSettings } from '../../../nodeagent/core/data-plane/network.ts';
 import { diffRouting } from '../../../nodeagent/core/routes/diff.ts';
 import { wantRouting } from '../../../nodeagent/core/routes/want.ts';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
-import { ask, askUdp, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
+import { ask, askUdp, loadOf, makeLab, readCni, type Lab, type TestPod } from './lab.ts';
 import { cannotForwardByIpvs, cannotRun, NEEDED } from './namespace.ts';
 
 const WEB = '198.19.128.10';
@@ -192,7 +192,7 @@ for (const layout of LAYOUTS) {
 
     it('loses no new connection while readiness changes, with small transactions only', async () => {
       const [n1] = lab.nodes;
-      const load = lab.start(pods.c.ns, [process.execPath, '-e', LOAD]);
+      const load = lab.start(pods.c.ns, [process.execPath, '-e', loadOf(WEB, 8)]);
       await once(load.stdout ?? load, 'data');
       const before = n1.writes.length;
       for (let round = 0; round < 30; round += 1) {
@@ -278,14 +278,6 @@ for (const layout of LAYOUTS) {
     });
   });
 }
-
-/** Requests one after the other, eight at a time, each on a connection of its own; reports on SIGTERM. */
-const LOAD = `
-const http = require('http'); let done = 0, stop = false; const failed = [];
-const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
-  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
-process.on('SIGTERM', () => { stop = true; });
-Promise.all(Array.from({ length: 8 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;
 
 /** One kept connection: asks once at the start and once at each SIGUSR2. */
 const KEEP_ALIVE = `

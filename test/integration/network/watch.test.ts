@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { cluster, endpoint, service, slice } from '../../unit/network/world.ts';
-import { ask, makeLab, type Lab, type TestPod } from './lab.ts';
+import { ask, loadOf, makeLab, type Lab, type TestPod } from './lab.ts';
 import { cannotRun, NEEDED } from './namespace.ts';
 import { patience } from '../../support/patience.ts';
 
@@ -117,7 +117,7 @@ for (const kind of ['iptables-nft', 'iptables-legacy'] as const) {
     }
 
     it('changes to nftables and back without a connection that fails', async () => {
-      const client = lab.start(c.ns, [process.execPath, '-e', LOAD]);
+      const client = lab.start(c.ns, [process.execPath, '-e', loadOf(WEB, 4)]);
       await once(client.stdout ?? client, 'data');
       for (const packetFilter of ['nftables', 'iptables', 'nftables']) {
         await lab.set(cluster({ packetFilter }));
@@ -132,11 +132,3 @@ for (const kind of ['iptables-nft', 'iptables-legacy'] as const) {
     });
   });
 }
-
-/** Requests one after the other, four at a time, each on a connection of its own; reports on SIGTERM. */
-const LOAD = `
-const http = require('http'); let done = 0, stop = false; const failed = [];
-const one = () => new Promise((end) => http.get({ host: '${WEB}', port: 80, agent: false, timeout: 5000 }, (r) => { r.resume(); r.on('end', () => { if (++done === 1) console.log('up'); end(); }); })
-  .on('timeout', function () { this.destroy(new Error('timeout')); }).on('error', (e) => { failed.push(e.code || e.message); end(); }));
-process.on('SIGTERM', () => { stop = true; });
-Promise.all(Array.from({ length: 4 }, async () => { while (!stop) await one(); })).then(() => { console.log(JSON.stringify({ done, failed })); process.exit(); });`;

@@ -29,6 +29,11 @@ describe('.gitmodules', () => {
     ['comments and blank lines', '# a\n\n; b\n[submodule "x"] # c\n path=x # d\n url = u ; e\n', { x: 'u' }],
     ['quotes and escapes', '[submodule "x"]\npath = "a b#c"\nurl = "u\\"\\\\"\n', { 'a b#c': 'u"\\' }],
     ['a line that goes on', '[submodule "x"]\npath = a\\\nb\nurl = u\n', { ab: 'u' }],
+    [
+      'a line that ends with a backslash, and goes on',
+      '[submodule "x"]\npath = a\\\\\\\nb\\\n\\\nc\nurl = u\\\\\n',
+      { 'a\\bc': 'u\\' },
+    ],
     ['a variable beside its section', '[submodule "x"] path = x\nurl = u\n', { x: 'u' }],
     [
       'the last of equal variables, and sections of one name',
@@ -68,6 +73,8 @@ describe('.gitmodules', () => {
     readGitmodules(`[submodule "x"]\npath = ${'\\\\'.repeat(200_000)}\nurl = ${'" '.repeat(200_000)}\n`);
     readGitmodules(`[submodule "${'\\'.repeat(400_000)}\n`);
     readGitmodules(' '.repeat(900_000));
+    readGitmodules(`[submodule "x"]\npath = ${'x\\\n'.repeat(300_000)}\n`);
+    readGitmodules(`[submodule "x"]\npath = ${'\\\n'.repeat(400_000)}\n`);
     assert.ok(seconds() < 5);
   });
 });

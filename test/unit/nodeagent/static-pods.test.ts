@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import type { StatusLine } from '../../../contracts/agent/index.ts';
+import { StatusLine } from '../../../contracts/agent/index.ts';
 import { STATIC_POD_LIMITS } from '../../../contracts/agent/places.ts';
 import { staticFiles } from '../../../nodeagent/adapters/disk/static-files.ts';
 import { startStaticPods } from '../../../nodeagent/loops/static-pods.ts';
@@ -46,6 +46,13 @@ describe('the folder of static pods', () => {
     for (let n = 0; n <= STATIC_POD_LIMITS.files; n += 1) await writeFile(join(folder, `f${n}`), '');
     await assert.rejects(files.read(), /has 17 files; 16 are taken at most/);
   });
+});
+
+it('of a node are not believed beyond what an agent may tell, each file and all together', () => {
+  const told = (...texts: readonly string[]): boolean =>
+    StatusLine.safeParse({ type: 'static-pods', files: texts.map((text, n) => ({ name: `f${n}`, text })) }).success;
+  const half = 'x'.repeat(STATIC_POD_LIMITS.bytes / 2);
+  assert.deepEqual([told(half, half), told(half, half, 'x'), told(`${half}${half}x`)], [true, false, false]);
 });
 
 describe('static pods', () => {

@@ -93,6 +93,11 @@ describe('a pod of a file', () => {
       ).text,
       /it uses the PersistentVolumeClaim proxy-v;/,
     ],
+    [
+      'a word that it comes from Git',
+      file('f', '', ', annotations: {plumbline.dev/source: main}').text,
+      /plumbline\.dev\/source/,
+    ],
     ['an account', file('f', '  serviceAccountName: admin\n').text, /goes by no ServiceAccount/],
     ['another kind', 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n', /Pods alone, not a ConfigMap/],
   ] as const)
@@ -118,6 +123,12 @@ describe('a pod of a file', () => {
     );
   });
 
+  it('is told of a few times where much is refused', () => {
+    const text = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n---\n'.repeat(2000);
+    const { refused } = read('n1', [{ name: 'f.yaml', text }]);
+    assert.deepEqual([refused.length, refused.at(-1)?.message], [17, 'and 1984 more that are refused']);
+  });
+
   it('is known again, and nothing else is taken for one', () => {
     const pod = only(file('proxy.yaml'));
     assert.equal(isStaticPod(pod, 'n1'), true);
@@ -128,6 +139,14 @@ describe('a pod of a file', () => {
       ['in another namespace', { ...pod, metadata: { ...pod.metadata, namespace: 'default' } }, 'n1'],
       ['with labels', { ...pod, metadata: { ...pod.metadata, labels: { app: 'web' } } }, 'n1'],
       ['with an owner', { ...pod, metadata: { ...pod.metadata, ownerReferences: [owner] } }, 'n1'],
+      [
+        'that Git has too',
+        {
+          ...pod,
+          metadata: { ...pod.metadata, annotations: { ...pod.metadata.annotations, 'plumbline.dev/source': 'main' } },
+        },
+        'n1',
+      ],
       ['without the annotation', { ...pod, metadata: { ...pod.metadata, annotations: {} } }, 'n1'],
       ['with a Secret', { ...pod, spec: { ...pod.spec, imagePullSecrets } }, 'n1'],
     ] as const satisfies readonly (readonly [string, MayBeStatic, string])[])
